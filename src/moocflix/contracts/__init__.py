@@ -1,0 +1,1 @@
+"""What each service says to the others: topics, event payloads and internal replies."""

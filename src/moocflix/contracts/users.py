@@ -1,0 +1,56 @@
+"""What the users service tells others."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from moocflix.platform.events.envelope import Payload, State, Topic
+
+Role = Literal["student", "instructor", "admin"]
+AccountState = Literal["active", "blocked", "deactivated", "erased"]
+
+
+class UserState(State, frozen=True, kw_only=True):
+    """A person as others may know them: never an e-mail address or a phone number."""
+
+    user_id: UUID
+    username: str
+    name: str
+    avatar_url: str | None
+    role: Role
+    state: AccountState
+    created_at: datetime
+
+
+class UserPage(Payload, frozen=True, kw_only=True):
+    """`GET /internal/users`: users by id, for the filling of copies."""
+
+    users: list[UserState]
+    next_cursor: str | None
+
+
+class Revocation(Payload, frozen=True, kw_only=True):
+    """An ended session, or a user whose tokens of `generation` and below no longer count.
+
+    `number` orders revocations, for `GET /internal/revocations?after=`; after `expires_at` every token that it
+    speaks of has expired by itself.
+    """
+
+    number: int
+    session_id: UUID | None
+    user_id: UUID | None
+    generation: int | None
+    expires_at: datetime
+
+
+class RevocationList(Payload, frozen=True, kw_only=True):
+    """`GET /internal/revocations?after=`: those after a number, oldest first."""
+
+    revocations: list[Revocation]
+
+
+USER_CREATION = Topic("User-Creation", "users", UserState, key="user_id")
+USER_UPDATE = Topic("User-Update", "users", UserState, key="user_id")
+USER_DEACTIVATION = Topic("User-Deactivation", "users", UserState, key="user_id")
+
+TOPICS = (USER_CREATION, USER_UPDATE, USER_DEACTIVATION)

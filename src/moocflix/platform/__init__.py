@@ -1,0 +1,1 @@
+"""The domain-free tier: nothing here knows what a course is."""

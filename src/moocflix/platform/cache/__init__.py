@@ -1,0 +1,1 @@
+"""What processes keep for a moment: the port and its implementations."""

@@ -1,0 +1,1 @@
+"""Events: outbox, log, consumer groups, inbox."""

@@ -1,0 +1,1 @@
+"""HTTP: the edge around the framework, routes and replies."""

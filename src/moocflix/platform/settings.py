@@ -1,0 +1,170 @@
+"""Settings: typed sections, read once, from the environment and `config/moocflix.toml`.
+
+A section's fields are set by `MOOCFLIX_<SECTION>_<FIELD>` or by the file's table of the section's name; the
+environment wins. A bad value stops the start with a sentence that names it. `docs/configuration.md` lists all.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast
+
+import msgspec
+from msgspec import Meta
+
+PREFIX = "MOOCFLIX_"
+SHORT_FORMS = {"MOOCFLIX_PORT": "MOOCFLIX_HTTP_PORT", "MOOCFLIX_DATA": "MOOCFLIX_PLATFORM_DATA"}
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; its text is for the person who starts the platform."""
+
+
+class SecretText(str):
+    """A setting that never shows itself."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'…'" if self else "''"
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A named part of the settings; each field has a default and a description."""
+
+    section: ClassVar[str]
+
+
+S = TypeVar("S", bound=Section)
+
+
+class PlatformSettings(Section, frozen=True, kw_only=True):
+    """What every process needs."""
+
+    section: ClassVar[str] = "platform"
+
+    data: Annotated[Path, Meta(description="Folder of the embedded database, files, secrets and logs.")] = Path(
+        ".moocflix"
+    )
+    environment: Annotated[
+        Literal["development", "production"],
+        Meta(description="In production nothing is made up: secrets and addresses must be set."),
+    ] = "development"
+    public_url: Annotated[
+        str, Meta(description="The address under which users reach the platform; empty: http://host:port.")
+    ] = ""
+
+
+class HttpSettings(Section, frozen=True, kw_only=True):
+    """The public listener."""
+
+    section: ClassVar[str] = "http"
+
+    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=1, le=65535, description="Port to listen on.")] = 8000
+    body_limit: Annotated[
+        int, Meta(ge=1024, description="Largest body of an ordinary request, in bytes; uploads have their own.")
+    ] = 1_048_576
+    cors_origins: Annotated[
+        list[str], Meta(description="Origins whose pages may call the API (CORS); `*` for all; comma separated.")
+    ] = []
+    trusted_proxies: Annotated[
+        list[str], Meta(description="Addresses whose X-Forwarded-For is believed; comma separated.")
+    ] = []
+    api_limit: Annotated[int, Meta(ge=1, description="Requests a minute for each user or anonymous address.")] = 100
+    auth_limit: Annotated[int, Meta(ge=1, description="Logins, signups and resets a minute for each address.")] = 20
+    media_limit: Annotated[
+        int, Meta(ge=1, description="Playlists and segments a minute for each playback token.")
+    ] = 1200
+    cache_seconds: Annotated[
+        float, Meta(ge=0, description="How long the bytes of a public page may be kept; 0 turns it off.")
+    ] = 1.0
+    log_requests: Annotated[bool, Meta(description="One line for each request.")] = True
+
+
+class DatabaseSettings(Section, frozen=True, kw_only=True):
+    """PostgreSQL."""
+
+    section: ClassVar[str] = "database"
+
+    url: Annotated[
+        SecretText, Meta(description="A PostgreSQL URL of a role that may create roles; empty: the embedded server.")
+    ] = SecretText("")
+    pool_size: Annotated[int, Meta(ge=1, le=100, description="Most connections of one service in one process.")] = 4
+    idle_seconds: Annotated[int, Meta(ge=1, description="After how long an unused connection is let go.")] = 60
+    statement_seconds: Annotated[int, Meta(ge=1, description="Longest time that a statement may take.")] = 30
+
+
+class Settings:
+    """All sections, each read and checked once."""
+
+    def __init__(self, environ: Mapping[str, str], tables: Mapping[str, Any]) -> None:
+        """`environ` holds full names, `tables` the file's tables by section."""
+        self._environ = {SHORT_FORMS.get(name, name): value for name, value in environ.items()}
+        self._environ.update({name: environ[name] for name in SHORT_FORMS.values() if name in environ})
+        self._tables = tables
+        self._sections: dict[type[Section], Section] = {}
+
+    def of(self, kind: type[S]) -> S:
+        """The section of this type. Raises SettingsError, with a sentence that names the bad setting."""
+        if kind not in self._sections:
+            self._sections[kind] = self._read(kind)
+        return cast("S", self._sections[kind])
+
+    def value(self, name: str) -> str | None:
+        """One variable of the environment by its full name, for names that are not known beforehand."""
+        return self._environ.get(name)
+
+    def check_names(self, kinds: tuple[type[Section], ...]) -> None:
+        """Refuse tables and variables that no section knows: a misspelt setting must not be silent."""
+        known = {kind.section for kind in kinds}
+        for table in self._tables:
+            if table not in known:
+                message = f"config: there is no section [{table}]."
+                raise SettingsError(message)
+
+    def _read(self, kind: type[S]) -> S:
+        values: dict[str, Any] = dict(self._tables.get(kind.section, {}))
+        for field in msgspec.structs.fields(kind):
+            name = f"{PREFIX}{kind.section}_{field.name}".upper()
+            text = self._environ.get(name)
+            if text is not None:
+                values[field.name] = _parts(text) if _is_list(field.type) else text
+        try:
+            return msgspec.convert(values, kind, strict=False, dec_hook=_decode, str_keys=True)
+        except msgspec.ValidationError as error:
+            reason, _, place = str(error).partition(" - at `$.")
+            setting = f"{PREFIX}{kind.section}_{place.rstrip('`').split('[')[0]}".upper() if place else kind.section
+            message = f"Setting {setting} cannot be used: {reason}."
+            raise SettingsError(message) from None
+
+
+def load(*, environ: Mapping[str, str], file: Path | None = None) -> Settings:
+    """Read the environment and, where it is there, the file. Raises SettingsError."""
+    path = file or Path(environ.get("MOOCFLIX_CONFIG", "config/moocflix.toml"))
+    if not path.exists():
+        if file is not None or "MOOCFLIX_CONFIG" in environ:
+            message = f"The settings file {path} is not there."
+            raise SettingsError(message)
+        return Settings(environ, {})
+    try:
+        return Settings(environ, tomllib.loads(path.read_text()))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        message = f"The settings file {path} cannot be read: {error}."
+        raise SettingsError(message) from error
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _is_list(kind: Any) -> bool:
+    inner = getattr(kind, "__origin__", kind)
+    return inner is list or getattr(inner, "__origin__", None) is list
+
+
+def _decode(kind: type[Any], value: Any) -> Any:
+    if kind in {Path, SecretText}:
+        return kind(value)
+    message = f"cannot read {kind}"
+    raise NotImplementedError(message)

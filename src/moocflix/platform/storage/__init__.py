@@ -1,0 +1,1 @@
+"""Stored files behind one port."""
