@@ -1,0 +1,237 @@
+"""Reads as single statements, writes as one transaction that takes its events along."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from typing import Any, Protocol, TypeVar
+
+import asyncpg
+
+from moocflix.platform.database.pool import Connection, Pool
+from moocflix.platform.errors import Unavailable
+from moocflix.platform.events.envelope import Payload, Topic
+from moocflix.platform.events.outbox import OutboxRow, insert_rows
+from moocflix.platform.trace import Trace, current_trace
+
+Record = asyncpg.Record
+P = TypeVar("P", bound=Payload)
+
+_AWAY = (OSError, asyncpg.InterfaceError)
+_AWAY_SENTENCE = "The database went away."
+
+_in_transaction: ContextVar[bool] = ContextVar("in_transaction", default=False)
+
+
+def in_transaction() -> bool:
+    """Whether this task has a transaction open; no remote call may be made then."""
+    return _in_transaction.get()
+
+
+class Reader(Protocol):
+    """What a query needs: statements with `$1` arguments, as asyncpg takes them."""
+
+    async def fetch(self, sql: str, *args: Any) -> Sequence[Record]:
+        """All rows."""
+
+    async def fetchrow(self, sql: str, *args: Any) -> Record | None:
+        """The first row, or None."""
+
+    async def fetchval(self, sql: str, *args: Any) -> Any:
+        """The first value of the first row, or None."""
+
+
+class Statements:
+    """A Reader whose every statement commits by itself."""
+
+    def __init__(self, pool: Pool) -> None:
+        """Statements run on whichever connection of `pool` is free."""
+        self._pool = pool
+
+    async def fetch(self, sql: str, *args: Any) -> Sequence[Record]:
+        """All rows."""
+        return await self._run("fetch", sql, args)  # type: ignore[no-any-return]
+
+    async def fetchrow(self, sql: str, *args: Any) -> Record | None:
+        """The first row, or None."""
+        return await self._run("fetchrow", sql, args)  # type: ignore[no-any-return]
+
+    async def fetchval(self, sql: str, *args: Any) -> Any:
+        """The first value of the first row, or None."""
+        return await self._run("fetchval", sql, args)
+
+    async def _run(self, verb: str, sql: str, args: tuple[Any, ...]) -> Any:
+        connection = await self._pool.take()
+        try:
+            result = await getattr(connection, verb)(sql, *args)
+        except asyncpg.PostgresError:
+            self._pool.give(connection)
+            raise
+        except _AWAY as error:
+            self._pool.discard(connection)
+            raise Unavailable(_AWAY_SENTENCE) from error
+        except BaseException:
+            self._pool.discard(connection)
+            raise
+        self._pool.give(connection)
+        return result
+
+
+class Tx:
+    """One transaction of a service, opened at its first statement and ended by whoever made it.
+
+    What is published is written to the outbox with the commit, in the order of publishing.
+    """
+
+    def __init__(self, pool: Pool, *, source: str, wake: Callable[[str], None]) -> None:
+        """`wake` is told the source's name after a commit that left events in its outbox."""
+        self._pool = pool
+        self._source = source
+        self._wake = wake
+        self._connection: Connection | None = None
+        self._rows: list[OutboxRow] = []
+        self._wakes = False
+        self._ended = False
+        self.after_commit: list[Callable[[], None]] = []
+
+    @property
+    def trace(self) -> Trace:
+        """The ids that an outbox row carries."""
+        return current_trace()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a statement has run in it."""
+        return self._connection is not None
+
+    async def fetch(self, sql: str, *args: Any) -> Sequence[Record]:
+        """All rows."""
+        return await (await self._opened()).fetch(sql, *args)
+
+    async def fetchrow(self, sql: str, *args: Any) -> Record | None:
+        """The first row, or None."""
+        return await (await self._opened()).fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: Any) -> Any:
+        """The first value of the first row, or None."""
+        return await (await self._opened()).fetchval(sql, *args)
+
+    async def execute(self, sql: str, *args: Any) -> int:
+        """How many rows the statement touched."""
+        status: str = await (await self._opened()).execute(sql, *args)
+        count = status.rpartition(" ")[2]
+        return int(count) if count.isdigit() else 0
+
+    async def fetchrow_alone(self, sql: str, *args: Any) -> Record | None:
+        """Run the whole write as one statement that commits by itself, its outbox row included: one round trip.
+
+        Where the transaction is open already, the statement just runs in it.
+        """
+        if self._connection is not None:
+            return await self.fetchrow(sql, *args)
+        return await Statements(self._pool).fetchrow(sql, *args)
+
+    def publish(self, topic: Topic[P], payload: P) -> None:
+        """Have the event written with the commit; call it after the entity's row is locked."""
+        self._rows.append(OutboxRow.of(topic, payload, self.trace))
+        self._wakes = True
+
+    def wake(self) -> None:
+        """Say that a statement of one's own has written an outbox row."""
+        self._wakes = True
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Undo alone what is done within, where it raises."""
+        connection = await self._opened()
+        async with connection.transaction():
+            yield
+
+    async def commit(self) -> None:
+        """Write the queued events, commit, then tell who waits for either."""
+        if self._rows:
+            await insert_rows(await self._opened(), self._rows)
+        await self._commit()
+        if self._wakes:
+            self._wake(self._source)
+        for tell in self.after_commit:
+            tell()
+
+    async def rollback(self) -> None:
+        """Undo everything; queued events are forgotten. A connection that is gone has undone it already."""
+        connection = self._end()
+        if connection is None:
+            return
+        try:
+            await connection.execute("ROLLBACK")
+        except (asyncpg.PostgresError, *_AWAY):
+            self._pool.discard(connection)
+        except BaseException:
+            self._pool.discard(connection)
+            raise
+        else:
+            self._pool.give(connection)
+
+    async def _opened(self) -> Connection:
+        if self._connection is None:
+            if self._ended:
+                message = "this transaction has ended"
+                raise RuntimeError(message)
+            connection = await self._pool.take()
+            try:
+                await connection.execute("BEGIN")
+            except _AWAY as error:
+                self._pool.discard(connection)
+                raise Unavailable(_AWAY_SENTENCE) from error
+            except BaseException:
+                self._pool.discard(connection)
+                raise
+            self._connection = connection
+            _in_transaction.set(True)
+        return self._connection
+
+    async def _commit(self) -> None:
+        connection = self._end()
+        if connection is None:
+            return
+        try:
+            await connection.execute("COMMIT")
+        except _AWAY as error:
+            self._pool.discard(connection)
+            raise Unavailable(_AWAY_SENTENCE) from error
+        except BaseException:
+            self._pool.discard(connection)
+            raise
+        self._pool.give(connection)
+
+    def _end(self) -> Connection | None:
+        self._ended = True
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            _in_transaction.set(False)
+        return connection
+
+
+class Database:
+    """One service's tables, under its own role; its schema is the search path."""
+
+    def __init__(self, pool: Pool, *, source: str, wake: Callable[[str], None] = lambda _source: None) -> None:
+        """`source` is the service's name; `wake` as for Tx."""
+        self.pool = pool
+        self.source = source
+        self.reader = Statements(pool)
+        self._wake = wake
+
+    def begin(self) -> Tx:
+        """A transaction that the caller must commit or roll back."""
+        return Tx(self.pool, source=self.source, wake=self._wake)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Tx]:
+        """A transaction that commits at the end of the block and rolls back where it raises."""
+        tx = self.begin()
+        try:
+            yield tx
+        except BaseException:
+            await tx.rollback()
+            raise
+        await tx.commit()

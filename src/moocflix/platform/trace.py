@@ -1,0 +1,47 @@
+"""What ties together all that one request causes: its correlation id and its W3C trace context.
+
+They go along into log lines, internal calls and events.
+"""
+
+import re
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from moocflix.platform.ids import new_id
+
+_SANE_ID = re.compile(r"[A-Za-z0-9._:@/+=-]{1,128}\Z")
+_TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """Where a piece of work belongs; `traceparent` as in W3C Trace Context, where the caller sent one."""
+
+    correlation_id: str
+    traceparent: str | None = None
+
+
+_current: ContextVar[Trace | None] = ContextVar("trace", default=None)
+
+
+def trace_of(correlation_id: str | None, traceparent: str | None) -> Trace:
+    """The caller's ids where they are sane; a fresh correlation id where not."""
+    if correlation_id is None or not _SANE_ID.match(correlation_id):
+        correlation_id = str(new_id())
+    if traceparent is not None and not _TRACEPARENT.match(traceparent):
+        traceparent = None
+    return Trace(correlation_id, traceparent)
+
+
+def current_trace() -> Trace:
+    """The trace of the work in hand; a fresh one where none was set."""
+    trace = _current.get()
+    if trace is None:
+        trace = Trace(str(new_id()))
+        _current.set(trace)
+    return trace
+
+
+def set_trace(trace: Trace) -> None:
+    """From here on this task's work belongs to `trace`."""
+    _current.set(trace)
