@@ -1,0 +1,81 @@
+# What one does with this repository. `make help` lists the targets; none of them needs more than Python and make.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
+# Work units of the test run: `make test WORKERS=0` runs in one process, ARGS go on to pytest.
+WORKERS ?= auto
+ARGS ?=
+
+.PHONY: help run demo test check format lock openapi docs clean
+
+help: ## Say what the targets do
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target says; do printf '%-16s %s\n' "$$target" "$$says"; done
+	@echo
+	@echo 'MOOCFLIX_PORT and MOOCFLIX_DATA choose another port (8000) and data folder (.moocflix) for run and demo.'
+
+run: .venv/run.done ## Start the platform on http://127.0.0.1:8000; Ctrl-C stops it
+	@exec $(BIN)/moocflix up
+
+demo: .venv/run.done ## Fill the running platform with a believable catalogue
+	@exec $(BIN)/moocflix demo $(ARGS)
+
+test: .venv/test.done ## Run the whole test suite on a PostgreSQL of its own
+	@exec $(BIN)/python -m $(if $(CI),coverage run -m) pytest -n $(WORKERS) $(ARGS)
+
+check: .venv/test.done ## Run the linters: style, types, imports, secrets
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@.ci/secrets
+
+format: .venv/test.done ## Put the code into the one layout
+	@$(BIN)/ruff check --fix-only
+	@$(BIN)/ruff format
+
+docs: .venv/test.done ## Write docs/api-spec.yaml and docs/configuration.md anew from the code
+	@$(BIN)/moocflix openapi --output docs/api-spec.yaml
+	@$(BIN)/python -m tests.contracts.configuration_page
+
+lock: .venv/test.done ## Resolve the dependencies of pyproject.toml anew into requirements/
+	@$(PIP) uv
+	@$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 \
+		--custom-compile-command 'make lock' pyproject.toml --output-file requirements/run.lock
+	@$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 \
+		--custom-compile-command 'make lock' --extra test pyproject.toml --output-file requirements/test.lock
+
+clean: ## Remove what make has made, except the data under .moocflix
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis .coverage .coverage.* coverage.xml
+	@find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The virtual environment knows its own path: one that was moved or copied here, or whose Python has gone, is made anew.
+# The stamp of this rule is that path, rewritten only when it is not the same.
+.venv/home: FORCE
+	@if [ "$$(cat .venv/home 2>/dev/null)" != "$$(pwd)" ] || ! $(BIN)/python -c '' 2>/dev/null; then \
+		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+			echo "MoocFlix needs Python 3.11 or newer, and $(PYTHON) is not; name one: make PYTHON=/path/to/python3.11" >&2; exit 1; }; \
+		echo "Making the virtual environment .venv"; \
+		$(PYTHON) -m venv --clear .venv || { echo "Python's venv module is missing; on Debian: apt-get install python3-venv" >&2; exit 1; }; \
+		pwd > .venv/home; \
+	fi
+
+.venv/run.done: .venv/home requirements/run.lock pyproject.toml
+	@echo "Installing what the platform needs to run"
+	@$(PIP) --require-hashes --requirement requirements/run.lock
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/test.done: .venv/run.done requirements/test.lock
+	@echo "Installing what the tests need"
+	@$(PIP) --require-hashes --requirement requirements/test.lock
+	@touch $@
+
+.PHONY: FORCE
+FORCE:

@@ -1,0 +1,105 @@
+"""The rules that import-linter cannot say, read from the source itself."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+SOURCE = Path(__file__).parents[2] / "src" / "moocflix"
+SERVICES = SOURCE / "services"
+FILES = sorted(SOURCE.rglob("*.py"))
+ROLES = {"__init__", "routes", "schemas", "operations", "sql", "model"}
+SERVICE_ROLES = {"__init__", "service", "settings", "clients", "reactions", "jobs"}
+NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "base", "misc"}
+
+
+def name_of(file: Path) -> str:
+    """The path below src/moocflix, as the tests' ids and messages show it."""
+    return str(file.relative_to(SOURCE))
+
+
+def imports_of(file: Path) -> Iterator[str]:
+    """Every absolute module that a file imports, `from x import y` both as x and x.y."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def functions_of(file: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    """Every function of a file, nested ones and methods too."""
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def noun_folders() -> list[Path]:
+    """The nouns of the product: folders of a service that hold one of the role files."""
+    return sorted({file.parent for file in SERVICES.glob("*/*/*.py") if file.parent.name != "migrations"})
+
+
+def test_no_service_imports_another() -> None:
+    crossings = [
+        f"{name_of(file)} imports {module}"
+        for service in SERVICES.iterdir()
+        for file in service.rglob("*.py")
+        for module in imports_of(file)
+        if module.startswith("moocflix.services.") and module.split(".")[2] != service.name
+    ]
+    assert crossings == []
+
+
+def test_a_noun_never_uses_another_nouns_operations_or_routes() -> None:
+    crossings = []
+    for noun in noun_folders():
+        service = f"moocflix.services.{noun.parent.name}"
+        others = {f"{service}.{other.name}" for other in noun.parent.iterdir() if other != noun}
+        forbidden = {f"{other}.{role}" for other in others for role in ("operations", "routes")}
+        crossings += [f"{name_of(f)} imports {m}" for f in noun.glob("*.py") for m in imports_of(f) if m in forbidden]
+    assert crossings == []
+
+
+def test_a_noun_holds_the_five_roles_and_nothing_else() -> None:
+    strays = [name_of(file) for noun in noun_folders() for file in noun.rglob("*.py") if file.stem not in ROLES]
+    assert strays == []
+
+
+def test_every_service_has_its_card() -> None:
+    for card in SERVICES.glob("*/__init__.py"):
+        docstring = ast.get_docstring(ast.parse(card.read_text())) or ""
+        for part in ("Tables", "Publishes", "Consumes", "Calls"):
+            assert part.lower() in docstring.lower(), f"{name_of(card)} does not say what it {part.lower()}"
+
+
+def test_a_file_is_named_by_what_is_in_it_and_holds_one_noun() -> None:
+    nameless = [name_of(file) for file in FILES if file.stem in NAMES_THAT_SAY_NOTHING]
+    long = {name_of(file): lines for file in FILES if (lines := len(file.read_text().splitlines())) > 300}
+    assert (nameless, long) == ([], {})
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    lengths = {
+        f"{name_of(file)}:{function.name}": (function.end_lineno or 0) - function.lineno + 1
+        for file in FILES
+        for function in functions_of(file)
+    }
+    assert {name: length for name, length in lengths.items() if length > 50} == {}
+
+
+def test_services_never_commit_nor_catch_everything_nor_hide_from_coverage() -> None:
+    forbidden = re.compile(r"\.(commit|rollback)\(\)|except (Base)?Exception\b|except:|pragma: no cover")
+    findings = [
+        f"{name_of(file)}:{number}: {line.strip()}"
+        for file in FILES
+        if file.is_relative_to(SERVICES)
+        for number, line in enumerate(file.read_text().splitlines(), 1)
+        if forbidden.search(line)
+    ]
+    assert findings == []
+
+
+def test_import_rules_ignore_nothing() -> None:
+    rules = (SOURCE.parents[1] / ".importlinter").read_text()
+    assert "ignore_imports" not in rules
