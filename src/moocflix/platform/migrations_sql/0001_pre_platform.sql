@@ -124,26 +124,20 @@ CREATE TABLE schedules (
     last_at  timestamptz
 ) WITH (fillfactor = 50);
 
--- Work with a remote part: what is meant, what the other side said, what came of it.
+-- Work with a remote part: what is meant, what the other side said, what came of it. A job finishes what a crash left.
 CREATE TABLE intents (
     id              uuid PRIMARY KEY,
     name            text NOT NULL,
     payload         jsonb NOT NULL,
     status          text NOT NULL DEFAULT 'started'
-                    CHECK (status IN ('started', 'called', 'refused', 'finished', 'undone', 'dead')),
-    outcome         jsonb,
+                    CHECK (status IN ('started', 'called', 'refused', 'finished', 'undone')),
+    reply           jsonb,
     result          jsonb,
-    attempts        integer NOT NULL DEFAULT 0,
-    due_at          timestamptz NOT NULL DEFAULT clock_timestamp(),
-    holder          uuid,
-    leased_until    timestamptz,
-    error           text,
     correlation_id  text,
     created_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
     finished_at     timestamptz
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 500);
 
-CREATE INDEX intents_open ON intents (due_at) WHERE status IN ('started', 'called', 'refused');
 CREATE INDEX intents_finished ON intents (finished_at) WHERE status IN ('finished', 'undone');
 
 -- Who may do what only one process may do at a time. `token` grows with each new holder, so that writes of an
@@ -183,12 +177,17 @@ CREATE TABLE revocations (
 
 CREATE INDEX revocations_expiry ON revocations (expires_at);
 
+-- The copy of the public keys that sign access tokens: `x` as in a JSON Web Key.
+CREATE TABLE token_keys (
+    kid  text PRIMARY KEY,
+    x    text NOT NULL
+);
+
 -- When this service's worker is needed next, for whoever watches all services over one connection (role bus).
 CREATE VIEW agenda AS
 SELECT least(
     (SELECT min(run_at) FROM jobs WHERE status = 'waiting'),
     (SELECT min(leased_until) FROM jobs WHERE status = 'running'),
     (SELECT min(due_at) FROM retries),
-    (SELECT min(next_at) FROM schedules),
-    (SELECT min(due_at) FROM intents WHERE status IN ('started', 'called', 'refused'))
+    (SELECT min(next_at) FROM schedules)
 ) AS next_at;
