@@ -1,1 +1,1 @@
-"""Who calls, and what that caller may do."""
+"""Who calls: tokens, the keys that sign them, what ends them early, and who may do what."""

@@ -1,0 +1,39 @@
+"""Who calls: a person, or another service of the platform."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+Role = Literal["student", "instructor", "admin"]
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A signed-in person, as their access token states it.
+
+    `generation` counts how often all tokens of this person were ended at once.
+    """
+
+    id: UUID
+    role: Role
+    session_id: UUID
+    generation: int
+    expires_at: datetime
+
+    @property
+    def is_admin(self) -> bool:
+        """Whether the whole platform is theirs."""
+        return self.role == "admin"
+
+    @property
+    def is_instructor(self) -> bool:
+        """Whether they may teach: instructors, and admins in their place."""
+        return self.role in {"instructor", "admin"}
+
+
+@dataclass(frozen=True, slots=True)
+class ServicePrincipal:
+    """A service that calls another one's internal routes."""
+
+    name: str
