@@ -9,14 +9,14 @@ exception that is not PostgreSQL's own is replaced.
 import asyncio
 from collections import deque
 from time import monotonic
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 import msgspec
 
 from moocflix.platform.errors import Unavailable
 
-Connection = asyncpg.Connection[asyncpg.Record]
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 _WAIT_SECONDS = 10.0
 _CONNECT_SECONDS = 5.0
