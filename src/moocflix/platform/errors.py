@@ -76,6 +76,14 @@ class WrongMethod(Refusal):
 
     status = 405
 
+    def __init__(self, method: str, *, allowed: list[str]) -> None:
+        super().__init__(f"{method} is not served here.")
+        self.allowed = allowed
+
+    def headers(self) -> dict[str, str]:
+        """The methods that are, as RFC 9110 asks."""
+        return {"allow": ", ".join(self.allowed)}
+
 
 class Conflict(Refusal):
     """It does not fit the present state."""

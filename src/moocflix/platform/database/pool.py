@@ -9,14 +9,17 @@ exception that is not PostgreSQL's own is replaced.
 import asyncio
 from collections import deque
 from time import monotonic
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 import msgspec
 
 from moocflix.platform.errors import Unavailable
 
-Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
+if TYPE_CHECKING:
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+else:  # generic in its stubs alone
+    Connection = asyncpg.Connection
 
 _WAIT_SECONDS = 10.0
 _CONNECT_SECONDS = 5.0

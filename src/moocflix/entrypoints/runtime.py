@@ -1,0 +1,234 @@
+"""One process of the platform: its services with all that they need, put together in one place."""
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from moocflix import __version__
+from moocflix.platform.auth.published import REVOCATIONS_CHANNEL
+from moocflix.platform.auth.secrets import Secrets
+from moocflix.platform.auth.service_tokens import ServiceKeys, ServiceTokenSigner, ServiceTokenVerifier
+from moocflix.platform.auth.watch import TokenWatch, UsersService
+from moocflix.platform.cache.limiter import Limiter, MemoryLimiter
+from moocflix.platform.client import InMemoryTransport, InternalClient
+from moocflix.platform.database.listener import listen
+from moocflix.platform.database.pool import Pool
+from moocflix.platform.database.transaction import Database
+from moocflix.platform.database.urls import DatabaseUrls
+from moocflix.platform.events import copies
+from moocflix.platform.events.wakeups import CHANNEL as OUTBOX_CHANNEL
+from moocflix.platform.events.wakeups import Wakeups
+from moocflix.platform.health import Check, Health
+from moocflix.platform.http import system
+from moocflix.platform.http.app import framework
+from moocflix.platform.http.byte_cache import ByteCache
+from moocflix.platform.http.edge import Edge, EdgeParts
+from moocflix.platform.http.identify import Identify
+from moocflix.platform.http.openapi import description
+from moocflix.platform.metrics import Metrics
+from moocflix.platform.service import Service, ServiceContext
+from moocflix.platform.settings import DatabaseSettings, HttpSettings, PlatformSettings, Section, Settings
+from moocflix.platform.storage.settings import StorageSettings, open_storage
+from moocflix.web import pages
+
+_RELEASE_EVERY = 15.0
+
+PLATFORM_SECTIONS: tuple[type[Section], ...] = (PlatformSettings, HttpSettings, DatabaseSettings, StorageSettings)
+
+
+class Runtime:
+    """The services of one process. `public` and `internal` are its two ASGI applications."""
+
+    def __init__(self, settings: Settings, services: Sequence[Service], urls: DatabaseUrls) -> None:
+        """Nothing is connected before `start`. Raises SettingsError."""
+        self.settings = settings
+        self.services = tuple(services)
+        self.metrics = Metrics()
+        self.byte_cache = ByteCache(seconds=settings.of(HttpSettings).cache_seconds)
+        self._urls = urls
+        self._secrets = Secrets.of(settings)
+        self._service_keys = ServiceKeys.of(self._secrets)
+        self._pools: list[Pool] = []
+        self._tasks: list[asyncio.Task[None]] = []
+        self._wakeups = Wakeups(self._pool(urls.bus, size=1).take)
+        self._storage = open_storage(settings)
+        self._http = httpx.AsyncClient(transport=InMemoryTransport(self._to_internal), base_url="http://internal")
+        self.contexts = {service.name: self._context(service) for service in self.services}
+        self.watch = TokenWatch(
+            UsersService(self._client("platform", "users")),
+            databases=[context.database for context in self.contexts.values()],
+        )
+        self._add_system()
+        self._assemble()
+
+    async def start(self, *, broadcasts: bool = True) -> None:
+        """Set the services up and load who may not come in; `broadcasts` keeps it all fresh from then on."""
+        for service in self.services:
+            if service.setup is not None:
+                await service.setup(self.contexts[service.name])
+        await self.watch.start()
+        self._tasks.append(asyncio.create_task(self._release_idle()))
+        if broadcasts:
+            self._tasks.append(asyncio.create_task(self.watch.run()))
+            channels = {
+                OUTBOX_CHANNEL: self.byte_cache.drop,
+                REVOCATIONS_CHANNEL: lambda _payload: self.watch.nudge(),
+            }
+            self._tasks.append(asyncio.create_task(listen(self._urls.bus, channels)))
+        gc.collect()
+        gc.freeze()
+
+    async def stop(self) -> None:
+        """Let go of everything."""
+        for task in self._tasks:
+            task.cancel()
+        for task in self._tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        await self._wakeups.close()
+        await self._http.aclose()
+        for pool in self._pools:
+            await pool.close()
+
+    def wake(self, source: str) -> None:
+        """A commit of `source` has left events: its pages are stale, and consumers have something to do."""
+        self.byte_cache.drop(source)
+        self._wakeups.wake(source)
+
+    def _context(self, service: Service) -> ServiceContext:
+        pool = self._pool(self._urls.service(service.name))
+        return ServiceContext(
+            name=service.name,
+            settings=self.settings,
+            database=Database(pool, source=service.name, wake=self.wake),
+            storage=self._storage,
+            http=self._clients(service.name),
+            parts={},
+        )
+
+    def _pool(self, dsn: str, *, size: int | None = None) -> Pool:
+        settings = self.settings.of(DatabaseSettings)
+        pool = Pool(
+            dsn,
+            size=size or settings.pool_size,
+            idle_seconds=settings.idle_seconds,
+            statement_seconds=settings.statement_seconds,
+        )
+        self._pools.append(pool)
+        return pool
+
+    def _clients(self, caller: str) -> Callable[[str], InternalClient]:
+        @cache
+        def client(target: str) -> InternalClient:
+            return self._client(caller, target)
+
+        return client
+
+    def _client(self, caller: str, target: str) -> InternalClient:
+        return InternalClient(self._http, target=target, signer=ServiceTokenSigner(caller, self._service_keys))
+
+    async def _to_internal(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.internal(scope, receive, send)
+
+    def _add_system(self) -> None:
+        database = Database(self._pool(self._urls.bus, size=1), source=system.NAME)
+        context = ServiceContext(
+            name=system.NAME, settings=self.settings, database=database, storage=self._storage,
+            http=self._clients(system.NAME), parts={},
+        )  # fmt: skip
+        context.parts[system.PART] = system.System(
+            health=Health(vital=self._vital_checks(), others=self._other_checks()),
+            metrics=self.metrics,
+            gauges=self._gauges,
+            description=cache(lambda: description(self._app)),
+            home=self._home,
+            browser=pages.api_browser,
+            asset=pages.asset,
+            content_policy=pages.CONTENT_SECURITY_POLICY,
+        )
+        self._system_context = context
+
+    def _assemble(self) -> None:
+        self._app = framework((*self.services, system.service))
+        settings = self.settings.of(HttpSettings)
+        platform = self.settings.of(PlatformSettings)
+        limiter: Limiter = MemoryLimiter()
+        identify = Identify(self.watch.verifier, ServiceTokenVerifier(self._service_keys))
+
+        def edge(*, internal: bool) -> Edge:
+            parts = EdgeParts(
+                settings=settings,
+                contexts={**self.contexts, system.NAME: self._system_context},
+                identify=identify,
+                limiter=limiter,
+                byte_cache=self.byte_cache,
+                metrics=self.metrics,
+                fill_copy=self.fill_copy,
+                fingerprint_secret=self._secrets.key("platform", purpose="idempotency fingerprints"),
+                internal=internal,
+                secure=platform.public_url.startswith("https://"),
+            )
+            return Edge(self._app, parts)
+
+        self.public = edge(internal=False)
+        self.internal = edge(internal=True)
+
+    async def fill_copy(self, context: ServiceContext, entity: str, entity_id: UUID) -> bool:
+        """Fetch one missing copy from its owner; False where the owner has none."""
+        service = next(service for service in self.services if service.name == context.name)
+        return await copies.fill(service, context, entity, entity_id)
+
+    def _vital_checks(self) -> dict[str, Check]:
+        def database_of(context: ServiceContext) -> Check:
+            async def check() -> None:
+                await context.database.reader.fetchval("SELECT 1")
+
+            return check
+
+        return {f"database of {name}": database_of(context) for name, context in self.contexts.items()}
+
+    def _other_checks(self) -> dict[str, Check]:
+        async def revocations() -> str | None:
+            return "not fresh" if self.watch.degraded else None
+
+        checks: dict[str, Check] = {"storage": self._storage.fault, "revocations": revocations}
+        for service in self.services:
+            for part in service.health:
+                checks[f"{service.name} {part.name}"] = _bound(part.check, self.contexts[service.name])
+        return checks
+
+    async def _gauges(self, metrics: Metrics) -> None:
+        for name, context in self.contexts.items():
+            pool = context.database.pool
+            for state, number in (("open", pool.open), ("idle", pool.idle), ("waiting", pool.waiting)):
+                metrics.gauge("database_connections", "Connections of this process.", number, service=name, state=state)
+
+    def _home(self) -> tuple[bytes, str]:
+        settings = self.settings.of(PlatformSettings)
+        http = self.settings.of(HttpSettings)
+        return pages.home(
+            version=__version__,
+            mode="embedded",
+            address=settings.public_url or f"http://{http.host}:{http.port}",
+            services=[(service.name, service.summary) for service in self.services],
+        )
+
+    async def _release_idle(self) -> None:
+        while True:
+            await asyncio.sleep(_RELEASE_EVERY)
+            for pool in self._pools:
+                pool.release_idle()
+
+
+def _bound(check: Callable[[ServiceContext], Any], context: ServiceContext) -> Check:
+    async def ask() -> str | None:
+        fault: str | None = await check(context)
+        return fault
+
+    return ask

@@ -1,0 +1,56 @@
+"""Rate limits: so many requests in a window, spread evenly (the generic cell rate algorithm).
+
+Each key holds one moment, the time until which its allowance is used up; no counters, no buckets to refill.
+"""
+
+from dataclasses import dataclass
+from time import monotonic
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a request may go on; `remaining` more may follow at once, all of them again after `reset` seconds."""
+
+    allowed: bool
+    remaining: int
+    reset: float
+    retry_after: float
+
+
+class Limiter(Protocol):
+    """Counts requests by key."""
+
+    async def hit(self, key: str, *, limit: int, window: float) -> Verdict:
+        """Count one request of `key`; `limit` are allowed in `window` seconds."""
+
+
+class MemoryLimiter:
+    """Counts in this process alone."""
+
+    def __init__(self, *, keys: int = 100_000) -> None:
+        """`keys` bounds how many callers are remembered; the oldest finished ones go first."""
+        self._keys = keys
+        self._used_until: dict[str, float] = {}
+
+    async def hit(self, key: str, *, limit: int, window: float) -> Verdict:
+        """Count one request of `key`; `limit` are allowed in `window` seconds."""
+        now = monotonic()
+        step = window / limit
+        used_until = max(self._used_until.get(key, now), now) + step
+        ahead = used_until - now
+        if ahead > window + step / 1000:
+            return Verdict(allowed=False, remaining=0, reset=ahead - step, retry_after=ahead - window)
+        if len(self._used_until) >= self._keys:
+            self._forget(now)
+        self._used_until[key] = used_until
+        return Verdict(allowed=True, remaining=int((window - ahead) / step + 0.001), reset=ahead, retry_after=0.0)
+
+    def _forget(self, now: float) -> None:
+        alive = {key: until for key, until in self._used_until.items() if until > now}
+        # Still full of live ones: forget the half that is nearest to its end.
+        if len(alive) >= self._keys:
+            order = sorted(alive, key=alive.__getitem__)
+            for key in order[: len(order) // 2]:
+                del alive[key]
+        self._used_until = alive

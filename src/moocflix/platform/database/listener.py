@@ -1,0 +1,37 @@
+"""One LISTEN connection of a process: broadcasts from other processes on the same database."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+
+import asyncpg
+import structlog
+
+_RETRY_SECONDS = 1.0
+_CHECK_SECONDS = 5.0
+_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+_log = structlog.get_logger()
+
+
+async def listen(dsn: str, channels: Mapping[str, Callable[[str], None]]) -> None:
+    """Hand each broadcast's payload to its channel's function, for ever; cancel it to end it.
+
+    What is lost while the database is away stays lost: whoever listens also polls.
+    """
+
+    def heard(_connection: object, _pid: int, channel: str, payload: object) -> None:
+        channels[channel](str(payload))
+
+    while True:
+        try:
+            connection = await asyncpg.connect(dsn, timeout=_CHECK_SECONDS)
+            try:
+                for channel in channels:
+                    await connection.add_listener(channel, heard)
+                while not connection.is_closed():
+                    await asyncio.sleep(_CHECK_SECONDS)
+            finally:
+                connection.terminate()
+        except _AWAY as error:
+            _log.info("listener waits for the database", reason=type(error).__name__)
+        await asyncio.sleep(_RETRY_SECONDS)

@@ -1,0 +1,18 @@
+"""Where a request comes from."""
+
+from collections.abc import Sequence
+
+from moocflix.platform.http.call import Call
+
+_LONGEST = 64
+
+
+def client_address(call: Call, *, trusted: Sequence[str]) -> str:
+    """The peer's address; what a trusted proxy says of it, the nearest that is not such a proxy itself."""
+    client = call.scope["client"]
+    peer = client[0] if client else ""
+    forwarded = call.header(b"x-forwarded-for") if peer in trusted else None
+    if forwarded is None:
+        return peer
+    hops = [hop.strip() for hop in forwarded.split(",")]
+    return next((hop[:_LONGEST] for hop in reversed(hops) if hop and hop not in trusted), peer)

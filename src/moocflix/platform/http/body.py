@@ -1,0 +1,59 @@
+"""The request's body: read once, bounded, and checked for what no field may hold."""
+
+from moocflix.platform.errors import Invalid, TooLarge, UnsupportedMedia
+from moocflix.platform.http.call import Call
+
+_JSON = ("application/json", "application/x-json")
+
+
+async def read_body(call: Call, *, limit: int) -> None:
+    """Read the body into the call, unless the handler streams it. Raises TooLarge, UnsupportedMedia, Invalid."""
+    if call.method in {"GET", "HEAD"} or call.route.writes == "stream":
+        return
+    announced = call.header(b"content-length")
+    if announced is not None and (not announced.isdigit() or int(announced) > limit):
+        raise BodyTooLarge(limit)
+    call.body = await _read(call, limit)
+    if call.route.decoder is not None:
+        _check_json(call)
+
+
+class BodyTooLarge(TooLarge):
+    """The body has more bytes than are taken here."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The body is larger than {limit} bytes.")
+
+
+async def _read(call: Call, limit: int) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await call.receive()
+        if message["type"] != "http.request":
+            reason = "The body ended before it was whole."
+            raise Invalid(reason, field="body")
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > limit:
+            raise BodyTooLarge(limit)
+        chunks.append(chunk)
+        if not message.get("more_body", False):
+            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+
+
+def _check_json(call: Call) -> None:
+    if not call.body:
+        if not call.route.body_optional:
+            message = "A JSON body is needed."
+            raise Invalid(message, field="body")
+        call.body = b"null"
+        return
+    kind = (call.header(b"content-type") or "").partition(";")[0].strip().lower()
+    if kind not in _JSON and not kind.endswith("+json"):
+        message = "The body must be JSON: Content-Type application/json."
+        raise UnsupportedMedia(message)
+    # PostgreSQL's text cannot hold it, in no field.
+    if b"\\u0000" in call.body.replace(b"\\\\", b"") or b"\x00" in call.body:
+        message = "The body holds a NUL character."
+        raise Invalid(message, field="body")

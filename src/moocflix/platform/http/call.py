@@ -1,0 +1,88 @@
+"""One request on its way through the edge: what the steps find out and the handler asks for."""
+
+from typing import TYPE_CHECKING
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from litestar.types import ASGIApp, HTTPScope, Receive, Send
+
+from moocflix.platform.auth.principal import Principal, ServicePrincipal
+from moocflix.platform.database.transaction import Tx
+from moocflix.platform.http.routes import Route
+from moocflix.platform.ids import new_id
+from moocflix.platform.trace import Trace
+
+if TYPE_CHECKING:
+    from moocflix.platform.service import ServiceContext
+
+_KEY = "moocflix.call"
+
+
+class Call:
+    """The state of one request; the edge makes it, each step adds what it found; `call_of` finds it by the scope."""
+
+    __slots__ = (
+        "app",
+        "body",
+        "client_address",
+        "context",
+        "headers",
+        "idempotency_key",
+        "method",
+        "operation_id",
+        "path",
+        "principal",
+        "receive",
+        "route",
+        "scope",
+        "send",
+        "shared",
+        "template",
+        "trace",
+        "tx",
+    )
+
+    app: ASGIApp
+    route: Route
+    context: "ServiceContext"
+    trace: Trace
+    operation_id: UUID
+
+    def __init__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+        """Header names are lower case; of a name sent twice the last counts."""
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.template = ""
+        self.client_address = ""
+        self.principal: Principal | ServicePrincipal | None = None
+        self.idempotency_key: str | None = None
+        self.body = b""
+        self.tx: Tx | None = None
+        self.shared = False
+        scope[_KEY] = self  # type: ignore[typeddict-unknown-key]
+
+    @property
+    def is_routed(self) -> bool:
+        """Whether a route was found."""
+        return hasattr(self, "route")
+
+    def header(self, name: bytes) -> str | None:
+        """A header's value, by its name in lower case."""
+        value = self.headers.get(name)
+        return None if value is None else value.decode("latin-1")
+
+    def name_operation(self) -> None:
+        """Give what this request does an id: the same for a repeat under the same idempotency key."""
+        if self.idempotency_key is None or not isinstance(self.principal, Principal):
+            self.operation_id = new_id()
+        else:
+            name = f"{self.principal.id} {self.method} {self.path} {self.idempotency_key}"
+            self.operation_id = uuid5(NAMESPACE_URL, name)
+
+
+def call_of(scope: HTTPScope) -> Call:
+    """The call that a scope belongs to."""
+    return scope[_KEY]  # type: ignore[typeddict-item,no-any-return]

@@ -1,0 +1,59 @@
+"""Headers that the edge adds: correlation, limits, security, and cross-origin access (CORS)."""
+
+from collections.abc import Sequence
+
+from moocflix.platform.cache.limiter import Verdict
+from moocflix.platform.http.reply import Headers
+
+_SECURITY: Headers = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+]
+_NO_CONTENT_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_EXPOSED = (
+    b"etag, location, x-correlation-id, ratelimit, ratelimit-policy, retry-after, idempotent-replayed, "
+    b"tus-resumable, upload-offset, upload-length, upload-expires"
+)
+_ALLOWED = (
+    b"authorization, content-type, if-match, if-none-match, idempotency-key, range, x-correlation-id, traceparent, "
+    b"tus-resumable, upload-length, upload-offset, upload-metadata, upload-checksum"
+)
+
+
+def complete(headers: Headers, *, correlation_id: str, signed_in: bool, secure: bool) -> Headers:
+    """Add what every answer carries, where the answer does not say it itself."""
+    names = {name for name, _ in headers}
+    complete_headers = [*headers, *_SECURITY, (b"x-correlation-id", correlation_id.encode("latin-1"))]
+    if b"content-security-policy" not in names:
+        complete_headers.append(_NO_CONTENT_POLICY)
+    if b"cache-control" not in names:
+        complete_headers.append((b"cache-control", b"private, no-store" if signed_in else b"no-cache"))
+    if b"vary" not in names:
+        complete_headers.append((b"vary", b"authorization, origin"))
+    if secure:
+        complete_headers.append((b"strict-transport-security", b"max-age=31536000; includeSubDomains"))
+    return complete_headers
+
+
+def limit_headers(rate: str, *, limit: int, window: int, verdict: Verdict) -> Headers:
+    """`RateLimit` headers (draft-ietf-httpapi-ratelimit-headers)."""
+    return [
+        (b"ratelimit-policy", b'"%b";q=%d;w=%d' % (rate.encode(), limit, window)),
+        (b"ratelimit", b'"%b";r=%d;t=%d' % (rate.encode(), verdict.remaining, int(verdict.reset) + 1)),
+    ]
+
+
+def cross_origin(origin: str | None, *, allowed: Sequence[str], preflight: bool) -> Headers:
+    """Headers by which a page of another origin may read the answer; none where it may not."""
+    if origin is None or not ({"*", origin} & set(allowed)):
+        return []
+    headers = [(b"access-control-allow-origin", origin.encode("latin-1")), (b"access-control-expose-headers", _EXPOSED)]
+    if preflight:
+        headers += [
+            (b"access-control-allow-methods", b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+            (b"access-control-allow-headers", _ALLOWED),
+            (b"access-control-max-age", b"600"),
+        ]
+    return headers

@@ -1,0 +1,159 @@
+"""`Idempotency-Key`: the same key and body give the same answer byte for byte, and the work is done once.
+
+A transaction holds its key by an advisory lock and stores the answer with its commit: killed before, the key is
+free; killed after, the answer is there. Work that commits in steps (intents, uploads) holds its key as a leased row.
+Keys are kept for 24 hours, by user and route.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from moocflix.platform.auth.principal import Principal
+from moocflix.platform.database.transaction import Database, Tx
+from moocflix.platform.errors import Conflict, Invalid
+from moocflix.platform.http.call import Call
+from moocflix.platform.http.reply import Answer
+
+LONGEST_KEY = 255
+LEASE_SECONDS = 900
+
+_CARD_FIELDS = ("cardDetails", "card", "cvv")
+_KEPT_HEADERS = (b"content-type", b"etag", b"location")
+
+_TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 7))"
+_FIND = """
+SELECT fingerprint, status, headers, body FROM idempotency_keys
+ WHERE user_id = $1 AND route = $2 AND key = $3 AND created_at > clock_timestamp() - interval '24 hours'
+"""
+_STORE = """
+INSERT INTO idempotency_keys AS kept (user_id, route, key, fingerprint, status, headers, body)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (user_id, route, key) DO UPDATE
+   SET fingerprint = excluded.fingerprint, status = excluded.status, headers = excluded.headers,
+       body = excluded.body, created_at = clock_timestamp(), leased_until = NULL
+"""
+_LEASE = """
+INSERT INTO idempotency_keys AS kept (user_id, route, key, fingerprint, leased_until)
+VALUES ($1, $2, $3, $4, clock_timestamp() + make_interval(secs => $5))
+    ON CONFLICT (user_id, route, key) DO UPDATE
+   SET fingerprint = excluded.fingerprint, status = NULL, headers = NULL, body = NULL,
+       created_at = clock_timestamp(), leased_until = excluded.leased_until
+ WHERE kept.created_at <= clock_timestamp() - interval '24 hours'
+    OR (kept.status IS NULL AND kept.leased_until < clock_timestamp() AND kept.fingerprint = excluded.fingerprint)
+RETURNING 1
+"""
+_RELEASE = "DELETE FROM idempotency_keys WHERE user_id = $1 AND route = $2 AND key = $3 AND status IS NULL"
+PRUNE = "DELETE FROM idempotency_keys WHERE created_at < clock_timestamp() - interval '24 hours'"
+
+
+class StillRunning(Conflict):
+    """The first request under this key has not answered yet."""
+
+    def __init__(self) -> None:
+        super().__init__("A request under this Idempotency-Key is still running.", field="Idempotency-Key")
+
+
+class KeyReused(Conflict):
+    """The key was used for another request."""
+
+    def __init__(self) -> None:
+        super().__init__("This Idempotency-Key was used with another body.", field="Idempotency-Key")
+
+
+def read_key(value: str) -> str:
+    """Check the header's value. Raises Invalid."""
+    if not 1 <= len(value) <= LONGEST_KEY or not value.isprintable():
+        message = f"An Idempotency-Key has 1 to {LONGEST_KEY} printable characters."
+        raise Invalid(message, field="Idempotency-Key")
+    return value
+
+
+class KeyedCall:
+    """One call under its key."""
+
+    def __init__(self, call: Call, *, secret: bytes) -> None:
+        """`secret` keys the fingerprint of the body, so that what is stored tells nothing of it."""
+        if not isinstance(call.principal, Principal) or call.idempotency_key is None:
+            message = "only a signed-in caller's request with a key can be held"
+            raise RuntimeError(message)
+        self._user_id: UUID = call.principal.id
+        self._route = f"{call.method} {call.path}"
+        self._key = call.idempotency_key
+        self._fingerprint = fingerprint(call, secret)
+
+    async def begin(self, tx: Tx) -> Answer | None:
+        """Lock the key for this transaction; the stored answer where there is one. Raises Conflict."""
+        if not await tx.fetchval(_TRY_LOCK, f"{self._user_id} {self._route} {self._key}"):
+            raise StillRunning
+        # A statement of its own: one that also took the lock would look with a snapshot from before it.
+        return self._stored(await tx.fetchrow(_FIND, *self._place))
+
+    async def store(self, tx: Tx, answer: Answer) -> None:
+        """Keep the answer, with the transaction that it tells of."""
+        await tx.execute(_STORE, *self._place, self._fingerprint, answer.status, _kept(answer), answer.body)
+
+    async def lease(self, database: Database) -> Answer | None:
+        """Hold the key while work goes on that commits in steps; the stored answer where there is one."""
+        if await database.reader.fetchval(_LEASE, *self._place, self._fingerprint, LEASE_SECONDS):
+            return None
+        stored = self._stored(await database.reader.fetchrow(_FIND, *self._place))
+        if stored is None:
+            raise StillRunning
+        return stored
+
+    async def finish(self, database: Database, answer: Answer) -> None:
+        """Keep the answer of leased work."""
+        async with database.transaction() as tx:
+            await self.store(tx, answer)
+
+    async def release(self, database: Database) -> None:
+        """Free the key: the work was refused."""
+        async with database.transaction() as tx:
+            await tx.execute(_RELEASE, *self._place)
+
+    @property
+    def _place(self) -> tuple[UUID, str, str]:
+        return (self._user_id, self._route, self._key)
+
+    def _stored(self, row: Mapping[str, Any] | None) -> Answer | None:
+        if row is None:
+            return None
+        if not hmac.compare_digest(row["fingerprint"], self._fingerprint):
+            raise KeyReused
+        if row["status"] is None:
+            raise StillRunning
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in row["headers"]]
+        return Answer(row["body"], status=row["status"], headers=[*headers, (b"idempotent-replayed", b"true")])
+
+
+def fingerprint(call: Call, secret: bytes) -> bytes:
+    """What tells two requests under one key apart, without card data."""
+    if call.route.writes == "stream":
+        content = (call.header(b"content-length") or "").encode()
+    else:
+        content = _without_card(call.body)
+    query = call.scope["query_string"]
+    return hmac.digest(secret, b"%b\n%b" % (query, content), hashlib.sha256)
+
+
+def _without_card(body: bytes) -> bytes:
+    if not any(name.encode() in body for name in _CARD_FIELDS):
+        return body
+    try:
+        content = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return body
+    if isinstance(content, dict):
+        content = {name: value for name, value in content.items() if name not in _CARD_FIELDS}
+    return msgspec.json.encode(content, order="deterministic")
+
+
+def _kept(answer: Answer) -> list[tuple[str, str]]:
+    return [
+        (name.decode("latin-1"), value.decode("latin-1")) for name, value in answer.headers if name in _KEPT_HEADERS
+    ]

@@ -1,0 +1,36 @@
+"""Pages of a list: by keyset, never by offset, with an opaque cursor.
+
+A cursor is the sort values of a page's last row, in base64url. It is not signed: what it names is only where to
+start, and every query checks for itself what the caller may see.
+"""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import msgspec
+from litestar.params import Parameter
+
+from moocflix.platform.errors import Invalid
+
+Limit = Annotated[int, Parameter(ge=1, le=100, description="How many at most.")]
+Cursor = Annotated[str | None, Parameter(max_length=1024, description="`nextCursor` of the page before.")]
+
+_MESSAGE = "This is not a cursor of this list."
+
+
+def cursor_of(*values: Any) -> str:
+    """The cursor that names the row with these sort values."""
+    return urlsafe_b64encode(msgspec.json.encode(values)).rstrip(b"=").decode()
+
+
+def read_cursor(cursor: str | None, types: Sequence[Any]) -> tuple[Any, ...] | None:
+    """The sort values that a cursor names, or None without one. Raises Invalid."""
+    if cursor is None:
+        return None
+    try:
+        data = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
+        return msgspec.json.decode(data, type=tuple[tuple(types)])  # type: ignore[no-any-return,misc]
+    except (Base64Error, UnicodeError, ValueError, msgspec.MsgspecError):
+        raise Invalid(_MESSAGE, field="cursor") from None

@@ -1,0 +1,129 @@
+"""The request as handlers see it: the framework's, with the edge's findings typed."""
+
+import re
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import litestar
+import msgspec
+
+from moocflix.platform.auth.access import NotSignedIn
+from moocflix.platform.auth.principal import Principal
+from moocflix.platform.clock import utc_now
+from moocflix.platform.database.transaction import Reader, Tx
+from moocflix.platform.errors import Detail, Invalid
+from moocflix.platform.http.call import Call, call_of
+from moocflix.platform.service import ServiceContext
+
+_ETAG = re.compile(r'"(\d{1,18})"\Z')
+_PLACE = re.compile(r" - at `\$\.?(?P<field>[^`]*)`\Z")
+_MISSING = re.compile(r"Object missing required field `(?P<field>[^`]+)`")
+
+
+class Request(litestar.Request[Any, Any, Any]):
+    """A request whose token, limits and transaction the edge has seen to."""
+
+    __slots__ = ("call",)
+
+    def __init__(self, scope: Any, receive: Any = None, send: Any = None) -> None:
+        """As the framework calls it."""
+        super().__init__(scope, receive, send)
+        self.call: Call = call_of(scope)
+
+    @property
+    def caller(self) -> Principal:
+        """Who calls. Raises Unauthorized where nobody is signed in."""
+        principal = self.call.principal
+        if not isinstance(principal, Principal):
+            raise NotSignedIn
+        return principal
+
+    @property
+    def maybe_caller(self) -> Principal | None:
+        """Who calls, or None, on routes that anyone may call."""
+        principal = self.call.principal
+        return principal if isinstance(principal, Principal) else None
+
+    @property
+    def context(self) -> ServiceContext:
+        """What the service gets from its process."""
+        return self.call.context
+
+    @property
+    def db(self) -> Reader:
+        """Reads, each one a statement that commits by itself; within a write's transaction, part of it."""
+        return self.call.tx or self.call.context.database.reader
+
+    @property
+    def tx(self) -> Tx:
+        """The transaction of this write; the edge commits it with the answer."""
+        if self.call.tx is None:
+            message = f"{self.call.method} {self.call.template} declares no transaction"
+            raise RuntimeError(message)
+        return self.call.tx
+
+    @property
+    def now(self) -> datetime:
+        """The present moment."""
+        return utc_now()
+
+    @property
+    def correlation_id(self) -> str:
+        """What ties together all that this request causes."""
+        return self.call.trace.correlation_id
+
+    @property
+    def client_address(self) -> str:
+        """Where the request comes from; a forwarded address only from a trusted proxy."""
+        return self.call.client_address
+
+    @property
+    def operation_id(self) -> UUID:
+        """An id for what this request does, the same when it is repeated under its idempotency key."""
+        return self.call.operation_id
+
+    def if_match(self) -> int | None:
+        """The version that the caller read last; None without `If-Match` or with `*`. Raises Invalid."""
+        value = self.call.header(b"if-match")
+        if value is None or value == "*":
+            return None
+        match = _ETAG.match(value)
+        if match is None:
+            message = "If-Match takes the ETag of the last read."
+            raise Invalid(message, field="If-Match")
+        return int(match[1])
+
+    def share(self) -> None:
+        """Say that this answer is the same for every caller, so that its bytes may be kept for a moment."""
+        self.call.shared = True
+
+    async def json(self) -> Any:
+        """The body as the handler's `data` type. Raises Invalid, naming the field."""
+        decoder = self.call.route.decoder
+        if decoder is None:
+            return msgspec.json.decode(self.call.body)
+        return decode_body(decoder, self.call.body)
+
+
+def decode_body(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
+    """Decode and check a JSON body. Raises Invalid, naming the field and why."""
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error)) from None
+    except msgspec.DecodeError as error:
+        message = f"The body is not JSON: {error}."
+        raise Invalid(message, field="body") from None
+
+
+def _invalid(text: str) -> Invalid:
+    place = _PLACE.search(text)
+    reason = text[: place.start()] if place else text
+    field = place["field"] if place else ""
+    missing = _MISSING.match(reason)
+    if missing:
+        field = f"{field}.{missing['field']}" if field else missing["field"]
+        reason = "This field is required"
+    field = field or "body"
+    return Invalid(f"{field}: {reason}.", details=(Detail(field=field, message=f"{reason}."),))

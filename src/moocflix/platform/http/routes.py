@@ -1,0 +1,134 @@
+"""How a route is declared: the framework's decorators, with what the edge, the docs and the gateway need beside.
+
+    @post("/api/v1/courses/{course_id:uuid}/enroll", who=LEARNER, status=201, summary="Enrol in a course")
+    async def enroll(request: Request, course_id: UUID) -> Reply[EnrollmentOut]: ...
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.datastructures import ResponseSpec
+from litestar.types import ASGIApp
+
+from moocflix.platform.auth.access import CALLER, SERVICE, Access
+from moocflix.platform.http.reply import Envelope, ErrorEnvelope, Reply
+
+RateClass = Literal["api", "auth", "media", "none"]
+Writes = Literal["transaction", "intent", "stream", "none"]
+Method = Literal["GET", "POST", "PUT", "DELETE"]
+
+_OPT = "route"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """What is declared of a route, beside its handler."""
+
+    who: Access
+    rate: RateClass
+    writes: Writes
+    cached: bool
+    idempotent: bool
+    """Whether an `Idempotency-Key` is honoured."""
+    optional_token: bool
+    """Whether a token that no longer counts is passed over, as at a login."""
+    decoder: msgspec.json.Decoder[Any] | None
+    """Of the request's body, where the handler takes one."""
+    body_optional: bool
+
+
+def route_of(handler: HTTPRouteHandler) -> Route | None:
+    """What was declared of a handler; None for the framework's own."""
+    return handler.opt.get(_OPT)
+
+
+def get(path: str | list[str], *, who: Access, **options: Any) -> Callable[[Any], HTTPRouteHandler]:
+    """Declare a read; `options` as in `declare`."""
+    return declare("GET", path, who=who, **options)
+
+
+def post(path: str | list[str], *, who: Access, **options: Any) -> Callable[[Any], HTTPRouteHandler]:
+    """Declare a write; `options` as in `declare`."""
+    return declare("POST", path, who=who, **options)
+
+
+def put(path: str | list[str], *, who: Access, **options: Any) -> Callable[[Any], HTTPRouteHandler]:
+    """Declare an update; `options` as in `declare`."""
+    return declare("PUT", path, who=who, **options)
+
+
+def delete(path: str | list[str], *, who: Access, **options: Any) -> Callable[[Any], HTTPRouteHandler]:
+    """Declare a deletion; `options` as in `declare`."""
+    return declare("DELETE", path, who=who, **options)
+
+
+def declare(  # noqa: PLR0913 - each keyword is a fact about the route that somebody reads
+    method: Method,
+    path: str | list[str],
+    *,
+    who: Access,
+    summary: str,
+    status: int = 200,
+    rate: RateClass | None = None,
+    writes: Writes | None = None,
+    cached: bool = False,
+    hands_out_tokens: bool = False,
+    refusals: Sequence[int] = (),
+) -> Callable[[Any], HTTPRouteHandler]:
+    """Declare a route.
+
+    `writes` says what the edge does: it opens one transaction and commits it with the answer ("transaction"); it
+    opens none, since the handler commits its steps itself ("intent"), reads a streamed body ("stream"), or writes
+    nothing ("none"). `cached` lets an answer that the handler marks as shared be kept for a moment.
+    `hands_out_tokens` shuts out `Idempotency-Key`, which would store them. `refusals` are the statuses, beside
+    those that go without saying, that the description names.
+    """
+
+    def register(function: Any) -> HTTPRouteHandler:
+        hints = get_type_hints(function)
+        body = hints.get("data")
+        route = Route(
+            who=who,
+            rate=rate or ("none" if who is SERVICE else "api"),
+            writes=writes or ("none" if method == "GET" else "transaction"),
+            cached=cached,
+            idempotent=method == "POST" and not hands_out_tokens and who is not SERVICE,
+            optional_token=hands_out_tokens,
+            decoder=None if body is None else msgspec.json.Decoder(body),
+            body_optional=body is not None and type(None) in get_args(body),
+        )
+        responses = _responses(hints.get("return"), status, {400, *_refusals(who), *refusals, 429})
+        function.__annotations__["return"] = ASGIApp
+        return HTTPRouteHandler(
+            path,
+            http_method=method,
+            status_code=status,
+            summary=summary,
+            description=inspect.getdoc(function),
+            responses=responses,
+            include_in_schema=who is not SERVICE,
+            raises=[],
+            **{_OPT: route},
+        )(function)
+
+    return register
+
+
+def _refusals(who: Access) -> tuple[int, ...]:
+    if who.anonymous:
+        return ()
+    return (401,) if who.roles >= CALLER.roles else (401, 403)
+
+
+def _responses(returned: Any, status: int, refusals: set[int]) -> dict[int, ResponseSpec]:
+    responses = {
+        code: ResponseSpec(ErrorEnvelope, generate_examples=False, description="Refused") for code in sorted(refusals)
+    }
+    if get_origin(returned) is Reply:
+        (data,) = get_args(returned)
+        responses[status] = ResponseSpec(Envelope[data], generate_examples=False, description="Done")
+    return responses

@@ -1,0 +1,105 @@
+"""What every process answers beside its services: its health, metrics, description and two pages."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from moocflix.platform.auth.access import ANYONE
+from moocflix.platform.errors import NotFound
+from moocflix.platform.health import Health
+from moocflix.platform.http.reply import Answer, bytes_reply, json_reply
+from moocflix.platform.http.request import Request
+from moocflix.platform.http.routes import get
+from moocflix.platform.metrics import Metrics
+from moocflix.platform.service import Service
+
+PART = "system"
+NAME = "platform"
+
+
+@dataclass(frozen=True, kw_only=True)
+class System:
+    """What these routes show; held in the context's parts."""
+
+    health: Health
+    metrics: Metrics
+    gauges: Callable[[Metrics], Any]
+    """Fills in the numbers that are looked up when asked for."""
+    description: Callable[[], dict[str, Any]]
+    home: Callable[[], tuple[bytes, str]]
+    browser: Callable[[], tuple[bytes, str]]
+    asset: Callable[[str], tuple[bytes, str] | None]
+    content_policy: str
+
+
+def _system(request: Request) -> System:
+    system: System = request.context.parts[PART]
+    return system
+
+
+@get("/health/live", who=ANYONE, rate="none", summary="Whether the process runs")
+async def live() -> Answer:
+    """200 as long as the process answers at all."""
+    return json_reply({"status": "live"})
+
+
+@get("/health/ready", who=ANYONE, rate="none", summary="Whether the process can serve")
+async def ready(request: Request) -> Answer:
+    """200 with the parts that are degraded, if any; 503 only while this process cannot serve."""
+    report = await _system(request).health.report()
+    status = {"status": "ready" if report.ready else "unavailable", "degraded": report.degraded}
+    return json_reply(status, status=200 if report.ready else 503)
+
+
+@get("/metrics", who=ANYONE, rate="none", summary="Metrics for Prometheus")
+async def metrics(request: Request) -> Answer:
+    """The text format of Prometheus. The gateway does not show it to the world."""
+    system = _system(request)
+    await system.gauges(system.metrics)
+    text, media_type = system.metrics.text()
+    return bytes_reply(text, media_type=media_type)
+
+
+@get("/openapi.json", who=ANYONE, rate="none", summary="This description")
+async def openapi(request: Request) -> Answer:
+    """The OpenAPI 3.1 description of all public routes."""
+    body = msgspec.json.encode(_system(request).description())
+    return bytes_reply(body, media_type="application/vnd.oai.openapi+json;version=3.1")
+
+
+@get("/", who=ANYONE, rate="none", summary="What is running")
+async def home(request: Request) -> Answer:
+    """A small page for people."""
+    return _page(request, _system(request).home())
+
+
+@get("/docs", who=ANYONE, rate="none", summary="The API browser")
+async def browser(request: Request) -> Answer:
+    """A page that shows the description and tries requests."""
+    return _page(request, _system(request).browser())
+
+
+@get("/assets/{name:str}", who=ANYONE, rate="none", summary="A file of the two pages")
+async def asset(request: Request, name: str) -> Answer:
+    """Scripts and styles, served by the process itself."""
+    found = _system(request).asset(name)
+    if found is None:
+        message = "There is no such file."
+        raise NotFound(message)
+    return bytes_reply(found[0], media_type=found[1], headers={"cache-control": "public, max-age=3600"})
+
+
+def _page(request: Request, page: tuple[bytes, str]) -> Answer:
+    policy = {"content-security-policy": _system(request).content_policy}
+    return bytes_reply(page[0], media_type=page[1], headers=policy)
+
+
+service = Service(
+    name=NAME,
+    summary="Health, metrics and this description.",
+    migrations=Path(__file__).parent / "no-migrations",
+    routes=(live, ready, metrics, openapi, home, browser, asset),
+)

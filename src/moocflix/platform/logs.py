@@ -1,0 +1,125 @@
+"""The log: JSON lines on standard error, through structlog, written in batches; errors at once.
+
+A line never holds a token, a password, a body or a query string.
+"""
+
+import atexit
+import logging
+import sys
+import threading
+from typing import Any, TextIO
+
+import msgspec
+import structlog
+
+from moocflix.platform.trace import current_trace
+
+_FLUSH_SECONDS = 0.2
+_FLUSH_LINES = 200
+
+_encoder = msgspec.json.Encoder(enc_hook=repr)
+
+
+class BatchedLines:
+    """Collects lines and writes them together."""
+
+    def __init__(self, out: TextIO) -> None:
+        """Lines go to `out`, at the latest a fifth of a second after they were logged."""
+        self._out = out
+        self._lines: list[str] = []
+        self._lock = threading.Lock()
+        self._timer: threading.Timer | None = None
+
+    def add(self, line: str, *, at_once: bool) -> None:
+        """Take a line."""
+        with self._lock:
+            self._lines.append(line)
+            full = len(self._lines) >= _FLUSH_LINES
+            if not (at_once or full) and self._timer is None:
+                self._timer = threading.Timer(_FLUSH_SECONDS, self.flush)
+                self._timer.daemon = True
+                self._timer.start()
+        if at_once or full:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what has come together."""
+        with self._lock:
+            lines, self._lines = self._lines, []
+            if self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+        if lines:
+            try:
+                self._out.write("\n".join(lines) + "\n")
+                self._out.flush()
+            except (OSError, ValueError):
+                # The log's reader is gone, or the stream is closed; there is nobody left to tell.
+                return
+
+
+class JsonLogger:
+    """What structlog hands a finished line to."""
+
+    def __init__(self, lines: BatchedLines) -> None:
+        """Lines go to `lines`."""
+        self._lines = lines
+
+    def info(self, line: str) -> None:
+        """Log in the next batch."""
+        self._lines.add(line, at_once=False)
+
+    debug = info
+    warning = info
+
+    def error(self, line: str) -> None:
+        """Log at once."""
+        self._lines.add(line, at_once=True)
+
+    critical = error
+    exception = error
+
+
+def configure(*, level: str = "INFO", out: TextIO | None = None) -> BatchedLines:
+    """Set up the log of this process; `level` is a name of the standard library's."""
+    lines = BatchedLines(out or sys.stderr)
+    number = logging.getLevelNamesMapping()[level]
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            _add_trace,
+            _render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=lambda *_args: JsonLogger(lines),
+        cache_logger_on_first_use=True,
+    )
+    handler = _FromLibraries()
+    logging.basicConfig(handlers=[handler], level=max(number, logging.WARNING), force=True)
+    atexit.register(lines.flush)
+    return lines
+
+
+def log() -> Any:
+    """The log of this process."""
+    return structlog.get_logger()
+
+
+class _FromLibraries(logging.Handler):
+    """Brings what libraries log by the standard library into the same lines."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log the record's message under its logger's name."""
+        write = log().error if record.levelno >= logging.ERROR else log().warning
+        write(record.getMessage(), logger=record.name, exc_info=record.exc_info or None)
+
+
+def _add_trace(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
+    event.setdefault("correlationId", current_trace().correlation_id)
+    return event
+
+
+def _render(_logger: Any, _method: str, event: dict[str, Any]) -> str:
+    return _encoder.encode(event).decode()
