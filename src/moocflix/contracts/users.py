@@ -29,26 +29,6 @@ class UserPage(Payload, frozen=True, kw_only=True):
     next_cursor: str | None
 
 
-class Revocation(Payload, frozen=True, kw_only=True):
-    """An ended session, or a user whose tokens of `generation` and below no longer count.
-
-    `number` orders revocations, for `GET /internal/revocations?after=`; after `expires_at` every token that it
-    speaks of has expired by itself.
-    """
-
-    number: int
-    session_id: UUID | None
-    user_id: UUID | None
-    generation: int | None
-    expires_at: datetime
-
-
-class RevocationList(Payload, frozen=True, kw_only=True):
-    """`GET /internal/revocations?after=`: those after a number, oldest first."""
-
-    revocations: list[Revocation]
-
-
 USER_CREATION = Topic("User-Creation", "users", UserState, key="user_id")
 USER_UPDATE = Topic("User-Update", "users", UserState, key="user_id")
 USER_DEACTIVATION = Topic("User-Deactivation", "users", UserState, key="user_id")

@@ -1,0 +1,150 @@
+"""Ended sessions: seen by every process, after a restart too, and while users is away."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from moocflix.platform import clock
+from moocflix.platform.auth.published import REVOCATIONS_PAGE, Revocation, RevocationList
+from moocflix.platform.auth.revocations import Revocations
+from moocflix.platform.errors import Unavailable
+from moocflix.platform.ids import new_id
+
+USER, SESSION = new_id(), new_id()
+
+
+@dataclass
+class Users:
+    """Users, as far as revocations go."""
+
+    issued: list[Revocation] = field(default_factory=list)
+    asked_after: list[int] = field(default_factory=list)
+    away: bool = False
+
+    async def after(self, number: int) -> RevocationList:
+        await asyncio.sleep(0)
+        self.asked_after.append(number)
+        if self.away:
+            raise Unavailable
+        news = [revocation for revocation in self.issued if revocation.number > number]
+        return RevocationList(revocations=news[:REVOCATIONS_PAGE], last=len(self.issued))
+
+    def end(
+        self, *, session_id: UUID | None = None, user_id: UUID | None = None, generation: int | None = None
+    ) -> None:
+        self.issued.append(
+            Revocation(
+                number=len(self.issued) + 1,
+                session_id=session_id,
+                user_id=user_id,
+                generation=generation,
+                expires_at=clock.utc_now() + timedelta(days=1),
+            )
+        )
+
+
+@pytest.fixture(autouse=True)
+def real_time() -> Iterator[None]:
+    yield
+    clock.reset()
+
+
+def covers(known: Revocations, *, session_id: UUID = SESSION, user_id: UUID = USER, generation: int = 0) -> bool:
+    return known.covers(session_id=session_id, user_id=user_id, generation=generation)
+
+
+async def test_an_ended_session_is_known_after_the_next_poll() -> None:
+    users = Users()
+    known = Revocations(users)
+    await known.load()
+    users.end(session_id=SESSION)
+    assert not covers(known)
+    assert await known.poll()
+    assert covers(known)
+    assert not covers(known, session_id=new_id())
+
+
+async def test_a_generation_ends_every_token_up_to_it() -> None:
+    users = Users()
+    users.end(user_id=USER, generation=3)
+    known = Revocations(users)
+    await known.load()
+    assert [covers(known, session_id=new_id(), generation=generation) for generation in (2, 3, 4)] == [
+        True,
+        True,
+        False,
+    ]
+    assert not covers(known, user_id=new_id(), generation=1)
+
+
+@given(some.permutations(range(1, 8)))
+async def test_the_highest_generation_counts_in_whatever_order_they_come(generations: list[int]) -> None:
+    users = Users()
+    for generation in generations:
+        users.end(user_id=USER, generation=generation)
+    known = Revocations(users)
+    await known.load()
+    assert covers(known, generation=7)
+    assert not covers(known, generation=8)
+
+
+async def test_it_asks_only_for_what_is_newer() -> None:
+    users = Users()
+    users.end(session_id=SESSION)
+    known = Revocations(users)
+    await known.load()
+    await known.poll()
+    assert users.asked_after == [0, 1]
+
+
+async def test_it_takes_over_more_than_a_page() -> None:
+    users = Users()
+    sessions = [new_id() for _ in range(2 * REVOCATIONS_PAGE + 1)]
+    for session_id in sessions:
+        users.end(session_id=session_id)
+    known = Revocations(users)
+    await known.load()
+    assert all(covers(known, session_id=session_id) for session_id in sessions)
+
+
+async def test_while_users_is_away_it_serves_what_it_knows_and_says_so() -> None:
+    users = Users()
+    users.end(session_id=SESSION)
+    known = Revocations(users)
+    await known.load()
+    users.away = True
+    assert not await known.poll()
+    assert known.degraded
+    assert covers(known)
+    users.away = False
+    assert await known.poll()
+    assert not known.degraded
+
+
+async def test_a_restored_users_service_is_read_from_its_start() -> None:
+    users = Users()
+    for _ in range(10):
+        users.end(session_id=new_id())
+    known = Revocations(users)
+    await known.load()
+    users.issued = users.issued[:2]
+    users.end(session_id=SESSION)
+    await known.poll()
+    assert covers(known)
+
+
+async def test_what_has_expired_is_forgotten() -> None:
+    users = Users()
+    users.end(session_id=SESSION)
+    users.end(user_id=USER, generation=1)
+    known = Revocations(users)
+    await known.load()
+    clock.turn(timedelta(days=2))
+    await known.poll()
+    assert not covers(known)
