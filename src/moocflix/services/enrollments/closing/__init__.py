@@ -1,0 +1,1 @@
+"""The closing of a course: nobody is enrolled, and nobody gets in after, so that it may be deleted."""

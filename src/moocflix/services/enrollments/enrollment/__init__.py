@@ -1,0 +1,1 @@
+"""An enrolment: one learner in one course."""
