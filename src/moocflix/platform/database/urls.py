@@ -1,0 +1,136 @@
+"""Who connects where: a role for each service, one for the bus, one that owns the tables.
+
+All of it follows from one administrator's URL and one secret, from which the roles' passwords are derived: any process
+that has both knows every password, and a cluster with several databases has the same roles in each. A service whose
+own URL is set (`MOOCFLIX_DATABASE_<SERVICE>_URL`) connects with that one, as it stands.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+
+from moocflix.platform.auth.secrets import Secrets
+from moocflix.platform.postgres_address import running_address
+from moocflix.platform.settings import DatabaseSettings, PlatformSettings, Settings, SettingsError
+
+DATABASE = "moocflix"
+OWNER = "moocflix_owner"
+BUS = "moocflix_bus"
+
+
+class DatabaseAway(SettingsError):
+    """The embedded PostgreSQL does not run."""
+
+
+def role_of(service: str) -> str:
+    """The role of a service, which has rights in that service's schema alone."""
+    return f"moocflix_{service}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatabaseUrls:
+    """The URLs of one installation. `admin` is that of a role that may create roles, in the platform's database."""
+
+    admin: str = field(repr=False)
+    key: bytes = field(repr=False)
+    apart: Callable[[str], str | None] = field(default=lambda _variable: None, repr=False)
+    """Looks a variable of the environment up."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> "DatabaseUrls":
+        """As the settings say. Raises DatabaseAway where the embedded server does not run."""
+        key = Secrets.of(settings).key("database", purpose="passwords of roles")
+        url = settings.of(DatabaseSettings).url
+        if url:
+            return cls(admin=_checked("MOOCFLIX_DATABASE_URL", url), key=key, apart=settings.value)
+        data = settings.of(PlatformSettings).data
+        address = running_address(data)
+        if address is None:
+            raise DatabaseAway(
+                f"The embedded database of {data} does not run. Start the platform with `moocflix up`, or set "
+                "MOOCFLIX_DATABASE_URL."
+            )
+        return cls(admin=address.dsn(DATABASE), key=key, apart=settings.value)
+
+    @property
+    def bus(self) -> str:
+        """The bus adapter's URL of the platform's database."""
+        return self._as(self.admin, BUS)
+
+    @property
+    def owner(self) -> str:
+        """The URL of the role that owns every schema and migrates it."""
+        return self._as(self.admin, OWNER)
+
+    def service(self, name: str) -> str:
+        """The URL with which a service connects."""
+        own = self._own(name)
+        return own or self._as(self.admin, role_of(name))
+
+    def bus_of(self, name: str) -> str:
+        """The bus adapter's URL of the database that holds this service's schema."""
+        own = self._own(name)
+        return self._as(own or self.admin, BUS)
+
+    def admin_of(self, name: str) -> str:
+        """The administrator's URL of the database that holds this service's schema; migrations alone need it."""
+        own = self._own(name)
+        if own is None:
+            return self.admin
+        variable = f"MOOCFLIX_DATABASE_{name.upper()}_ADMIN_URL"
+        given = self.apart(variable)
+        return _checked(variable, given) if given else _at(self.admin, own)
+
+    def password(self, role: str) -> str:
+        """A role's password, the same in every process and database."""
+        return hmac.new(self.key, role.encode(), hashlib.sha256).hexdigest()
+
+    def in_database(self, database: str) -> "DatabaseUrls":
+        """The same roles in another database of the cluster."""
+        parts = urlsplit(self.admin)
+        return replace(self, admin=urlunsplit(parts._replace(path=f"/{quote(database, safe='')}")))
+
+    def _own(self, name: str) -> str | None:
+        variable = f"MOOCFLIX_DATABASE_{name.upper()}_URL"
+        url = self.apart(variable)
+        return _checked(variable, url) if url else None
+
+    def _as(self, url: str, role: str) -> str:
+        parts = urlsplit(url)
+        place = parts.netloc.rpartition("@")[2]
+        return urlunsplit(parts._replace(netloc=f"{role}:{self.password(role)}@{place}"))
+
+
+def database_name(url: str) -> str:
+    """The database that a URL leads to."""
+    return unquote(urlsplit(url).path.lstrip("/"))
+
+
+def credentials(url: str) -> tuple[str, str]:
+    """The role and the password in a URL."""
+    parts = urlsplit(url)
+    return unquote(parts.username or ""), unquote(parts.password or "")
+
+
+def server_of(url: str) -> tuple[str, ...]:
+    """What tells one server from another: two URLs with the same answer share their roles."""
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    return (parts.hostname or query.get("host", ""), str(parts.port or query.get("port", 5432)))
+
+
+def _at(admin: str, url: str) -> str:
+    """The administrator's name and password at the place of another URL."""
+    place = urlsplit(url)
+    who = urlsplit(admin).netloc.rpartition("@")[0]
+    query = urlencode(parse_qsl(place.query), safe="/")
+    return urlunsplit(place._replace(netloc=f"{who}@{place.netloc.rpartition('@')[2]}", query=query))
+
+
+def _checked(variable: str, url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in {"postgresql", "postgres"} or not parts.username or not parts.path.strip("/"):
+        raise SettingsError(f"{variable} must look like postgresql://role:password@host:port/database.")
+    return url
