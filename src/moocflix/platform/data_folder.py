@@ -1,0 +1,55 @@
+"""The data folder: made with the right permissions, and checked before anything is started in it."""
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+_MIN_FREE_BYTES = 64 * 1024 * 1024
+
+
+class DataFolderError(Exception):
+    """The data folder cannot be used; the text is for the person who starts the platform."""
+
+
+def prepare(data: Path) -> Path:
+    """Make the data folder where it is missing, check that it can be written, and return its absolute path.
+
+    Only what is made here gets permissions from here; an existing folder keeps its own.
+    """
+    folder = data.expanduser().absolute()
+    try:
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            # The database server's account must pass through when root starts it; it cannot list.
+            folder.chmod(0o711 if os.geteuid() == 0 else 0o700)
+        for name in ("secrets", "run", "logs"):
+            own_folder(folder / name)
+        probe = folder / "run" / f".probe-{os.getpid()}"
+        probe.write_bytes(b"x" * 4096)
+        probe.unlink()
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise DataFolderError(f"The disk of {folder} is full. Free some space and start again.") from error
+        raise DataFolderError(
+            f"The data folder {folder} cannot be written: {error.strerror or error}. Set another with MOOCFLIX_DATA."
+        ) from error
+    return folder
+
+
+def check_space(folder: Path) -> None:
+    """Refuse to start on a disk so full that the database could not even write its log."""
+    free = shutil.disk_usage(folder).free
+    if free < _MIN_FREE_BYTES:
+        raise DataFolderError(
+            f"The disk of {folder} is full: {free // 1_000_000} MB are free, at least "
+            f"{_MIN_FREE_BYTES // 1_000_000} MB are needed. Free some space and start again."
+        )
+
+
+def own_folder(path: Path, mode: int = 0o700) -> Path:
+    """A folder of ours: made if need be, whatever the umask says."""
+    if not path.is_dir():
+        path.mkdir(parents=True, exist_ok=True)
+        path.chmod(mode)
+    return path
