@@ -65,10 +65,18 @@ function responses(description, operation) {
       schemaOf(response.content).map(([type, schema]) => [el("p", { class: "quiet mono" }, type), fields(description, schema)])))];
 }
 
+function facts(operation) {
+  const who = operation.who && `May be called by: ${operation.who}.`;
+  const rate = operation.rate && operation.rate !== "none" && `Counts as: ${operation.rate}.`;
+  const also = operation.also.length && `The same at ${operation.also.join(", ")}.`;
+  return [who, rate, also].filter(Boolean).join(" ");
+}
+
 function details(description, operation) {
   return [el("h1", {}, operation.summary),
     el("p", { class: "path" }, method(operation), el("span", { class: "mono" }, operation.path)),
     operation.about ? el("p", { class: "about" }, operation.about) : null,
+    facts(operation) ? el("p", { class: "quiet" }, facts(operation)) : null,
     ...parameters(description, operation),
     ...requestBody(description, operation),
     el("h2", {}, "Try it"), requestPanel(description, operation),

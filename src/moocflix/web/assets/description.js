@@ -5,6 +5,7 @@ export class Description {
   constructor(document) {
     this.document = document;
     this.operations = Object.entries(document.paths ?? {}).flatMap(([path, item]) => this.#ofPath(path, item));
+    this.#markAliases();
     this.groups = this.#grouped();
   }
 
@@ -44,10 +45,28 @@ export class Description {
         parameters: [...shared, ...(given.parameters ?? [])].map((parameter) => this.resolve(parameter)),
         body: given.requestBody ? this.resolve(given.requestBody) : null,
         responses: Object.entries(given.responses ?? {}).map(([code, response]) => [code, this.resolve(response)]),
-        open: given.security?.length === 0 || given.security?.some((way) => Object.keys(way).length === 0) || false,
+        who: given["x-who"],
+        rate: given["x-rate-class"],
+        also: [],
+        alias: false,
         words: `${method} ${path} ${given.summary ?? ""} ${given.description ?? ""}`.toLowerCase(),
       };
     });
+  }
+
+  // One handler on several paths is listed once, under its first.
+  #markAliases() {
+    const first = new Map();
+    for (const operation of this.operations) {
+      const key = `${operation.group} ${operation.method} ${operation.summary} ${operation.about}`;
+      const known = first.get(key);
+      if (!known) first.set(key, operation);
+      else {
+        known.also.push(operation.path);
+        known.words += ` ${operation.path}`;
+        operation.alias = true;
+      }
+    }
   }
 
   // Groups in the order of the description's tags, then of their first operation.
@@ -55,7 +74,7 @@ export class Description {
     const about = new Map((this.document.tags ?? []).map((tag) => [tag.name, tag.description ?? ""]));
     const names = new Set([...about.keys(), ...this.operations.map((operation) => operation.group)]);
     return [...names]
-      .map((name) => ({ name, about: about.get(name) ?? "", operations: this.operations.filter((o) => o.group === name) }))
+      .map((name) => ({ name, about: about.get(name) ?? "", operations: this.operations.filter((o) => o.group === name && !o.alias) }))
       .filter((group) => group.operations.length);
   }
 }
