@@ -1,0 +1,70 @@
+"""What every test may ask for: a PostgreSQL of its own, and the real platform in process on it."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from moocflix.entrypoints.services import SERVICES
+from moocflix.platform import clock
+from moocflix.platform.database.urls import DATABASE, DatabaseUrls
+from moocflix.platform.migrations import migrate
+from moocflix.platform.postgres_options import PostgresOptions
+from moocflix.platform.postgres_server import PostgresServer
+from moocflix.platform.settings import Settings, load
+from tests.factories.platform import TestPlatform
+
+LIMITS = {"MOOCFLIX_HTTP_API_LIMIT": "1000000", "MOOCFLIX_HTTP_AUTH_LIMIT": "1000000"}
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Iterator[Path]:
+    """A data folder of this test process, on a path short enough for a socket and open to the server's account."""
+    folder = Path(tempfile.mkdtemp(prefix="moocflix-test-"))
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(data_folder: Path) -> Iterator[PostgresServer]:
+    """A running server whose data need not outlive it."""
+    server = PostgresServer(data_folder, options=PostgresOptions(durable=False))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def settings(postgres: PostgresServer, data_folder: Path) -> Settings:
+    """Settings as shipped, with limits that no test meets by chance."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("MOOCFLIX_")}
+    return load(environ={**environ, **LIMITS, "MOOCFLIX_DATA": str(data_folder), "MOOCFLIX_CONFIG": os.devnull})
+
+
+@pytest.fixture(scope="session")
+async def urls(settings: Settings) -> DatabaseUrls:
+    """A migrated database with all services."""
+    urls = DatabaseUrls.of(settings).in_database(DATABASE)
+    await migrate(urls, SERVICES)
+    return urls
+
+
+@pytest.fixture(scope="session")
+async def running_platform(settings: Settings, urls: DatabaseUrls) -> AsyncIterator[TestPlatform]:
+    """One platform for all tests of this process; use `platform`."""
+    platform = TestPlatform(settings, urls)
+    await platform.start()
+    yield platform
+    await platform.stop()
+
+
+@pytest.fixture
+async def platform(running_platform: TestPlatform) -> AsyncIterator[TestPlatform]:
+    """The platform, empty."""
+    await running_platform.empty()
+    yield running_platform
+    clock.reset()
