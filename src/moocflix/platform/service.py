@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from uuid import UUID
 
 from moocflix.platform.database.transaction import Database, Tx
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from moocflix.platform.client import InternalClient
     from moocflix.platform.storage.port import Storage
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +32,14 @@ class ServiceContext:
     """The internal client for another service, by name."""
     parts: dict[str, Any] = field(default_factory=dict)
     """What the service itself keeps for as long as the process lives, put there by its `setup`."""
+
+    def keep(self, part: object) -> None:
+        """Keep a part of the service, to be found by its type."""
+        self.parts[type(part).__qualname__] = part
+
+    def part(self, kind: type[T]) -> T:
+        """The part of this type that `setup` kept."""
+        return cast("T", self.parts[kind.__qualname__])
 
 
 class React(Protocol):
