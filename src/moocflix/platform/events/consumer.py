@@ -1,0 +1,171 @@
+"""A service's consumer group in one worker process: reads the logs it follows, hands messages to the inbox."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from time import monotonic
+from typing import Protocol
+
+import structlog
+
+from moocflix.platform import leases
+from moocflix.platform.errors import Unavailable
+from moocflix.platform.events.failures import AWAY
+from moocflix.platform.events.inbox import LEASE, Inbox, LeaseLost
+from moocflix.platform.events.postgres import Batch, Position, positions, save
+from moocflix.platform.events.settings import EventsSettings
+from moocflix.platform.ids import new_id
+from moocflix.platform.service import Service, ServiceContext
+
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 15.0
+# A position that moved past nothing of ours is kept no more often than this.
+_SAVE_SECONDS = 60.0
+
+_log = structlog.get_logger("moocflix.events")
+
+
+class Log(Protocol):
+    """One source's events, as one group reads them."""
+
+    source: str
+
+    async def read(self, position: Position) -> Batch:
+        """What comes after `position`. Raises Unavailable."""
+
+    async def beginning(self) -> Position:
+        """Where a group that never read starts."""
+
+
+class Consumer:
+    """One group's consumption of all the sources that it follows.
+
+    The lease is taken when there is something to do and renewed only then: a service at rest keeps no connection.
+    """
+
+    def __init__(self, service: Service, context: ServiceContext, logs: Sequence[Log]) -> None:
+        """`logs` are those of the sources of the service's reactions."""
+        self.group = service.name
+        self._inbox = Inbox(service, context)
+        self._database = context.database
+        self._settings = context.settings.of(EventsSettings)
+        self._logs = {log.source: log for log in logs}
+        self._holder = new_id()
+        self._token: int | None = None
+        self._renewed = 0.0
+        self._positions: dict[str, Position] = {}
+        self._saved: dict[str, float] = {}
+        self._news = set(self._logs)
+        self._woken = asyncio.Event()
+        self._woken.set()
+
+    def wake(self, service: str) -> None:
+        """News in the outbox of `service`, or, where it is our own, something due."""
+        if service in self._logs:
+            self._news.add(service)
+            self._woken.set()
+        elif service == self.group:
+            self._woken.set()
+
+    async def run(self) -> None:
+        """Consume until cancelled; the message in hand is then handled again by the next."""
+        pause = _FIRST_PAUSE
+        try:
+            while True:
+                await self._woken.wait()
+                self._woken.clear()
+                try:
+                    await self._until_quiet()
+                    pause = _FIRST_PAUSE
+                except AWAY as error:
+                    _log.warning("group.paused", group=self.group, error=type(error).__name__, seconds=pause)
+                    await self._again_after(pause)
+                    pause = min(pause * 2, _LONGEST_PAUSE)
+        finally:
+            await self._leave()
+
+    async def step(self, *, ahead: timedelta = timedelta(0)) -> bool:
+        """One round of retries and of reading each log that has news; whether anything was there."""
+        if not await self._hold():
+            return False
+        try:
+            retried = await self._retry(ahead)
+            read = [await self._read(self._logs[source]) for source in sorted(self._news)]
+        except LeaseLost:
+            self._token = None
+            return True
+        return retried or any(read)
+
+    def look_everywhere(self) -> None:
+        """Take every log as having news."""
+        self._news.update(self._logs)
+        self._woken.set()
+
+    async def _until_quiet(self) -> None:
+        while await self.step():
+            pass
+
+    async def _again_after(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        self.look_everywhere()
+
+    async def _hold(self) -> bool:
+        """Have the lease, renewed when a third of its time has passed; a new token means that others were here."""
+        seconds = self._settings.lease_seconds
+        if self._token is not None and monotonic() - self._renewed < seconds / 3:
+            return True
+        began = monotonic()
+        token = await leases.take(self._database.reader, LEASE, holder=self._holder, seconds=seconds)
+        if token is None:
+            self._token = None
+            asyncio.get_running_loop().call_later(seconds, self._woken.set)
+            return False
+        if token != self._token:
+            self._positions = await positions(self._database.reader)
+            self._news.update(self._logs)
+        self._token, self._renewed = token, began
+        return True
+
+    async def _retry(self, ahead: timedelta) -> bool:
+        tried = False
+        for _ in range(self._settings.batch):
+            if not await self._inbox.retry(token=self._held(), ahead=ahead):
+                break
+            tried = True
+        return tried
+
+    async def _read(self, log: Log) -> bool:
+        """Read and handle one batch; whether there may be more."""
+        self._news.discard(log.source)
+        try:
+            position = self._positions.get(log.source) or await log.beginning()
+            batch = await log.read(position)
+            await self._inbox.take(batch.messages, token=self._held())
+            await self._keep(log.source, batch)
+        except BaseException:
+            self._news.add(log.source)
+            raise
+        if batch.more:
+            self._news.add(log.source)
+        return batch.more or bool(batch.messages)
+
+    async def _keep(self, source: str, batch: Batch) -> None:
+        self._positions[source] = batch.position
+        if batch.messages or batch.more or monotonic() - self._saved.get(source, 0.0) > _SAVE_SECONDS:
+            reader = self._database.reader
+            if not await save(reader, batch.position, source=source, lease=LEASE, token=self._held()):
+                raise LeaseLost
+            self._saved[source] = monotonic()
+
+    def _held(self) -> int:
+        if self._token is None:
+            raise LeaseLost
+        return self._token
+
+    async def _leave(self) -> None:
+        if self._token is None:
+            return
+        try:
+            await leases.release(self._database.reader, LEASE, holder=self._holder)
+        except (Unavailable, *AWAY):
+            return

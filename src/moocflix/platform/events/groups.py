@@ -1,0 +1,184 @@
+"""What an operator sees and does of consumer groups: how far behind they are, reading again, after a restore."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from moocflix.platform import leases
+from moocflix.platform.database.transaction import Database
+from moocflix.platform.errors import Conflict
+from moocflix.platform.events import copies
+from moocflix.platform.events.bus import NOTHING, Bus, schema_of
+from moocflix.platform.events.inbox import LEASE
+from moocflix.platform.events.postgres import UNSEEN, Position, positions, since
+from moocflix.platform.ids import new_id
+from moocflix.platform.service import Service
+
+_COUNT_LIMIT = 100_000
+
+_WAITING = """
+SELECT count(*) AS waiting, min(time) AS oldest
+  FROM (SELECT time FROM {schema}.outbox
+         WHERE {unseen} AND topic = ANY ($4::text[])
+           AND NOT coalesce(pg_visible_in_snapshot(xid, $2::text::pg_snapshot) AND seq <= $3, false)
+         LIMIT {limit}) AS unread
+"""
+
+# From the first row to be read again, or not read yet, on.
+_FLOOR = """
+SELECT least($5::bigint, coalesce(min(seq) - 1, $5::bigint)) AS floor
+  FROM {schema}.outbox
+ WHERE {unseen} AND topic = ANY ($4::text[])
+   AND NOT coalesce(pg_visible_in_snapshot(xid, $2::text::pg_snapshot) AND seq <= $3, false)
+"""
+
+_FROM_TIME = "SELECT min(time) FROM {schema}.outbox WHERE seq > $1"
+
+# What waits for another try, or is parked, stays where it is.
+_FORGET = """
+DELETE FROM inbox
+ WHERE source = $1 AND time >= $2
+   AND NOT EXISTS (SELECT FROM retries WHERE retries.message_id = inbox.message_id)
+   AND NOT EXISTS (SELECT FROM dead_letters WHERE dead_letters.message_id = inbox.message_id)
+"""
+
+_MOVE = """
+INSERT INTO offsets (source, old_snapshot, new_snapshot, last_seq)
+VALUES ($1, $2::text::pg_snapshot, $3::text::pg_snapshot, $4)
+    ON CONFLICT (source) DO UPDATE
+   SET old_snapshot = excluded.old_snapshot, new_snapshot = excluded.new_snapshot, last_seq = excluded.last_seq,
+       updated_at = clock_timestamp()
+"""
+
+
+class NotRewindable(Conflict):
+    """The group's reactions act on more than its database."""
+
+    def __init__(self, group: str) -> None:
+        super().__init__(f"The group {group} has effects outside its database and cannot be rewound.")
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far a group is behind a source; `waiting` stops counting at 100,000."""
+
+    group: str
+    source: str
+    waiting: int
+    oldest: datetime | None
+
+    @property
+    def seconds(self) -> float:
+        """The age of the oldest event that waits."""
+        return 0.0 if self.oldest is None else max(0.0, (datetime.now(UTC) - self.oldest).total_seconds())
+
+
+def topics_by_source(service: Service) -> dict[str, list[str]]:
+    """What the service's group reads: topics by the service that publishes them."""
+    found: dict[str, list[str]] = {}
+    for reaction in service.reactions:
+        names = found.setdefault(reaction.topic.source, [])
+        if reaction.topic.name not in names:
+            names.append(reaction.topic.name)
+    return found
+
+
+async def lag(service: Service, database: Database, buses: Mapping[str, Bus]) -> list[Lag]:
+    """How far the service's group is behind each of its sources. `buses` are by source."""
+    read = await positions(database.reader)
+    found = []
+    for source, topics in topics_by_source(service).items():
+        if source not in buses:
+            continue
+        at = read.get(source, Position())
+        sql = _WAITING.format(schema=schema_of(source), unseen=UNSEEN, limit=_COUNT_LIMIT)
+        row = (await buses[source].fetch(sql, at.old, at.new, at.last_seq, topics))[0]
+        found.append(Lag(service.name, source, row["waiting"], row["oldest"]))
+    return found
+
+
+async def rewind(
+    service: Service,
+    database: Database,
+    buses: Mapping[str, Bus],
+    *,
+    time: datetime | None,
+    sources: Iterable[str] | None = None,
+) -> list[str]:
+    """Have the group read again what its sources (all, or these) published from `time` on; which were rewound.
+
+    None means from the start of what is kept. In one transaction the group's lease is seized, so that what its
+    worker has in hand is not kept, its inbox forgets, its copies go to version 0, and its positions move.
+    """
+    if not service.rewindable:
+        raise NotRewindable(service.name)
+    chosen = {name: topics for name, topics in topics_by_source(service).items() if sources is None or name in sources}
+    read = await positions(database.reader)
+    targets = [
+        await _target(buses[name], name, topics, read.get(name, Position()), time) for name, topics in chosen.items()
+    ]
+    async with database.transaction() as tx:
+        await leases.seize(tx, LEASE, holder=new_id())
+        for target in targets:
+            if target.oldest is not None:
+                await tx.execute(_FORGET, target.source, target.oldest)
+            at = target.position
+            await tx.execute(_MOVE, target.source, at.old, at.new, at.last_seq)
+        await copies.start_anew(tx, service)
+        tx.wake()
+    return list(chosen)
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    source: str
+    position: Position
+    oldest: datetime | None
+
+
+async def _target(bus: Bus, source: str, topics: Sequence[str], read: Position, time: datetime | None) -> _Target:
+    """Where to go back to: never past what the group has not read yet."""
+    begin = datetime.min.replace(tzinfo=UTC) if time is None else time
+    wanted = await since(bus, source=source, time=begin)
+    names = {"schema": schema_of(source), "unseen": UNSEEN}
+    row = (await bus.fetch(_FLOOR.format(**names), read.old, read.new, read.last_seq, list(topics), wanted.last_seq))[0]
+    oldest = (await bus.fetch(_FROM_TIME.format(**names), row["floor"]))[0]["min"]
+    return _Target(source, Position(NOTHING, wanted.new, row["floor"]), oldest)
+
+
+class _Executes(Protocol):
+    async def execute(self, query: str, *args: Any) -> Any: ...
+
+    async def fetchval(self, query: str, *args: Any) -> Any: ...
+
+
+async def reset_positions(connection: _Executes, services: Sequence[str]) -> None:
+    """After a restore or a move: transaction ids have died with the old cluster.
+
+    Every event becomes one of the present transaction, every position the snapshot before it; inboxes absorb the
+    repeats. `connection` is one of the owner of all these schemas, in a fresh transaction that the caller commits.
+    """
+    before = await reset_outboxes(connection, services)
+    for service in services:
+        await reset_offsets(connection, service, before=dict.fromkeys(services, before))
+
+
+async def reset_outboxes(connection: _Executes, services: Sequence[str]) -> str:
+    """Give the services' events to the present transaction, which has written nothing yet; the snapshot before it."""
+    # Taken while this transaction has no id: one that has begun to write would count as seen.
+    before: str = await connection.fetchval("SELECT pg_current_snapshot()::text")
+    for service in services:
+        await connection.execute(f"UPDATE {schema_of(service)}.outbox SET xid = pg_current_xact_id()")  # noqa: S608
+    return before
+
+
+async def reset_offsets(connection: _Executes, service: str, *, before: Mapping[str, str]) -> None:
+    """Set the group's positions to these snapshots, by source."""
+    await connection.execute(
+        f"UPDATE {schema_of(service)}.offsets AS kept "  # noqa: S608 - the name is quoted
+        "SET old_snapshot = reset.snapshot::pg_snapshot, new_snapshot = NULL, last_seq = 0 "
+        "FROM unnest($1::text[], $2::text[]) AS reset (source, snapshot) WHERE kept.source = reset.source",
+        list(before),
+        list(before.values()),
+    )

@@ -1,0 +1,273 @@
+"""The inbox: each message takes effect once, and one that fails holds up nothing but its key.
+
+A reaction runs in one transaction with the row that marks its message as taken. A message that fails moves, with
+every later one of its key, to the group's retry table; after the last try it is parked as a dead letter and its key
+goes on. Where messages come from, and how far a group has read, is not this module's matter.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import structlog
+
+from moocflix.platform.database.transaction import Tx
+from moocflix.platform.errors import CopyMissing
+from moocflix.platform.events.copies import fill
+from moocflix.platform.events.envelope import Message
+from moocflix.platform.events.failures import AWAY, describe
+from moocflix.platform.events.settings import EventsSettings
+from moocflix.platform.service import Reaction, Service, ServiceContext
+from moocflix.platform.trace import set_trace, trace_of
+
+LEASE = "events"
+"""The lease that makes a process the group's one consumer."""
+
+# A few messages share a transaction when many wait; fails one, each gets its own.
+_TOGETHER = 10
+_GROWTH = 4
+
+_TAKE = """
+  WITH held AS (SELECT FROM leases WHERE name = $1 AND token = $2),
+       taken AS (INSERT INTO inbox (message_id, source, topic, time)
+                 SELECT id, $3, topic, time
+                   FROM held, unnest($4::uuid[], $5::text[], $6::timestamptz[]) AS message (id, topic, time)
+                     ON CONFLICT DO NOTHING
+              RETURNING message_id)
+SELECT EXISTS (SELECT FROM held) AS held,
+       ARRAY (SELECT message_id FROM taken) AS taken,
+       ARRAY (SELECT DISTINCT key FROM retries WHERE source = $3 AND key = ANY ($7::text[])) AS blocked
+"""
+
+_ROW = "message_id, source, topic, key, subject, time, correlation_id, traceparent, data"
+
+# A follower is due with the first of its key, and never before it.
+_MOVE = f"""
+INSERT INTO retries ({_ROW}, attempts, due_at, error)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb, $10,
+       coalesce((SELECT max(due_at) FROM retries WHERE source = $2 AND key = $4),
+                clock_timestamp() + make_interval(secs => $11)), $12
+    ON CONFLICT DO NOTHING
+"""  # noqa: S608 - a constant of this module
+
+_PARK = f"""
+INSERT INTO dead_letters ({_ROW}, attempts, error)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb, $10, $11)
+    ON CONFLICT (message_id) DO UPDATE
+   SET attempts = excluded.attempts, error = excluded.error, parked_at = clock_timestamp()
+"""  # noqa: S608 - a constant of this module
+
+_FIRST_DUE = """
+SELECT message_id, source, topic, key, subject, time, correlation_id, traceparent, data::text AS data, attempts
+  FROM retries AS first
+ WHERE due_at <= clock_timestamp() + $1::interval
+   AND EXISTS (SELECT FROM leases WHERE name = $2 AND token = $3)
+   AND NOT EXISTS (SELECT FROM retries AS earlier
+                    WHERE earlier.source = first.source AND earlier.key = first.key
+                      AND earlier.position < first.position)
+ ORDER BY due_at, position
+ LIMIT 1
+   FOR UPDATE SKIP LOCKED
+"""
+
+_REMOVE = "DELETE FROM retries WHERE message_id = $1"
+
+_FAIL_AGAIN = "UPDATE retries SET attempts = $2, error = $3 WHERE message_id = $1 AND attempts = $2 - 1"
+
+_PUT_OFF = """
+UPDATE retries SET due_at = clock_timestamp() + make_interval(secs => $3) WHERE source = $1 AND key = $2
+"""
+
+_log = structlog.get_logger("moocflix.events")
+
+
+class LeaseLost(Exception):
+    """Another process consumes for this group by now."""
+
+
+class Inbox:
+    """One group's reactions."""
+
+    def __init__(self, service: Service, context: ServiceContext) -> None:
+        """The group is the service's; its tables are in the service's schema."""
+        self._service = service
+        self._context = context
+        self._database = context.database
+        self._settings = context.settings.of(EventsSettings)
+        self._reactions: dict[str, list[Reaction]] = {}
+        for reaction in service.reactions:
+            self._reactions.setdefault(reaction.topic.name, []).append(reaction)
+        self._decoders: dict[str, msgspec.json.Decoder[Any]] = {
+            reaction.topic.name: msgspec.json.Decoder(reaction.topic.payload) for reaction in service.reactions
+        }
+
+    async def take(self, messages: Sequence[Message], *, token: int) -> None:
+        """Take charge of messages of one source, in their order: handle them, or move them to the retries.
+
+        Raises one of AWAY when a needed part is down, LeaseLost when the group is another's; what nobody took charge
+        of then comes again.
+        """
+        for start in range(0, len(messages), _TOGETHER):
+            await self._take_together(messages[start : start + _TOGETHER], token)
+
+    async def retry(self, *, token: int, ahead: timedelta = timedelta(0)) -> bool:
+        """Try the message that is due first once more; False when none is due within `ahead`."""
+        message, attempts = None, 0
+        try:
+            async with self._database.transaction() as tx:
+                row = await tx.fetchrow(_FIRST_DUE, ahead, LEASE, token)
+                if row is None:
+                    return False
+                message, attempts = _message(row), row["attempts"]
+                await self._react(tx, message)
+                await tx.execute(_REMOVE, message.id)
+        except AWAY:
+            raise
+        except Exception as error:
+            if message is None:
+                raise
+            await self._again(message, attempts + 1, error)
+        return True
+
+    async def _take_together(self, messages: Sequence[Message], token: int) -> None:
+        try:
+            await self._handle(messages, token)
+        except (LeaseLost, *AWAY):
+            if len(messages) == 1:
+                raise
+            await self._take_singly(messages, token)
+        except Exception as error:  # noqa: BLE001 - the edge of a reaction: whatever it is, it is recorded
+            if len(messages) == 1:
+                await self._failed(messages[0], token, error)
+            else:
+                await self._take_singly(messages, token)
+
+    async def _take_singly(self, messages: Sequence[Message], token: int) -> None:
+        for message in messages:
+            await self._take_together([message], token)
+
+    async def _handle(self, messages: Sequence[Message], token: int) -> None:
+        async with self._database.transaction() as tx:
+            taken, blocked = await self._mark(tx, messages, token)
+            for message in messages:
+                if message.id in taken:
+                    if message.key in blocked:
+                        await self._move(tx, message, attempts=0, error=None)
+                    else:
+                        await self._react(tx, message)
+
+    async def _mark(self, tx: Tx, messages: Sequence[Message], token: int) -> tuple[set[Any], set[str]]:
+        row = await tx.fetchrow(
+            _TAKE,
+            LEASE,
+            token,
+            messages[0].source,
+            [message.id for message in messages],
+            [message.topic for message in messages],
+            [message.time for message in messages],
+            [message.key for message in messages],
+        )
+        if row is None or not row["held"]:
+            raise LeaseLost
+        return set(row["taken"]), set(row["blocked"])
+
+    async def _react(self, tx: Tx, message: Message) -> None:
+        set_trace(trace_of(message.correlation_id, message.traceparent))
+        event = self._decoders[message.topic].decode(message.data)
+        for reaction in self._reactions[message.topic]:
+            await reaction.run(tx, event, message)
+
+    async def _failed(self, message: Message, token: int, error: Exception) -> None:
+        """The first try failed: take charge of the message by moving it."""
+        if isinstance(error, CopyMissing) and await fill(self._service, self._context, error.entity, error.entity_id):
+            await self._second_go(message, token)
+            return
+        self._report("event.failed", message, 1, error)
+        async with self._database.transaction() as tx:
+            taken, _ = await self._mark(tx, [message], token)
+            if message.id not in taken:
+                return
+            if self._settings.attempts == 1:
+                await self._park(tx, message, 1, error)
+            else:
+                await self._move(tx, message, attempts=1, error=error)
+
+    async def _second_go(self, message: Message, token: int) -> None:
+        """The copy that was missing is there now."""
+        try:
+            await self._handle([message], token)
+        except (LeaseLost, *AWAY):
+            raise
+        except Exception as error:  # noqa: BLE001 - the edge of a reaction: whatever it is, it is recorded
+            async with self._database.transaction() as tx:
+                taken, _ = await self._mark(tx, [message], token)
+                if message.id in taken:
+                    await self._move(tx, message, attempts=1, error=error)
+
+    async def _again(self, message: Message, attempts: int, error: Exception) -> None:
+        """A later try failed: the key waits longer, or goes on without this message."""
+        if isinstance(error, CopyMissing):
+            await fill(self._service, self._context, error.entity, error.entity_id)
+        last = attempts >= self._settings.attempts
+        self._report("event.parked" if last else "event.failed", message, attempts, error)
+        async with self._database.transaction() as tx:
+            if not await tx.execute(_FAIL_AGAIN, message.id, attempts, describe(error)):
+                return
+            if last:
+                await self._park(tx, message, attempts, error)
+                await tx.execute(_REMOVE, message.id)
+            else:
+                await tx.execute(_PUT_OFF, message.source, message.key, self._wait(attempts))
+
+    async def _move(self, tx: Tx, message: Message, *, attempts: int, error: Exception | None) -> None:
+        text = None if error is None else describe(error)
+        await tx.execute(_MOVE, *_columns(message), attempts, self._wait(attempts), text)
+
+    async def _park(self, tx: Tx, message: Message, attempts: int, error: Exception) -> None:
+        await tx.execute(_PARK, *_columns(message), attempts, describe(error))
+
+    def _wait(self, attempts: int) -> float:
+        if attempts == 0:
+            return 0.0
+        seconds: float = self._settings.backoff_seconds * _GROWTH ** (attempts - 1)
+        return min(seconds, self._settings.backoff_limit_seconds)
+
+    def _report(self, what: str, message: Message, attempts: int, error: Exception) -> None:
+        _log.error(
+            what,
+            group=self._service.name,
+            topic=message.topic,
+            message_id=str(message.id),
+            key=message.key,
+            attempts=attempts,
+            error=describe(error),
+        )
+
+
+def _columns(message: Message) -> tuple[Any, ...]:
+    return (
+        message.id,
+        message.source,
+        message.topic,
+        message.key,
+        message.subject,
+        message.time,
+        message.correlation_id,
+        message.traceparent,
+        message.data.decode(),
+    )
+
+
+def _message(row: Any) -> Message:
+    return Message(
+        id=row["message_id"],
+        topic=row["topic"],
+        key=row["key"],
+        subject=row["subject"],
+        source=row["source"],
+        time=row["time"],
+        data=row["data"].encode(),
+        correlation_id=row["correlation_id"],
+        traceparent=row["traceparent"],
+    )

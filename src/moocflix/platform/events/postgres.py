@@ -1,0 +1,171 @@
+"""The log in PostgreSQL: a group reads a source's outbox by the difference of two snapshots.
+
+`seq > last` would skip rows that commit out of order; waiting for all earlier transactions would let any open write
+of the cluster hold up every event. So a group's position is a window: all that the new snapshot sees and the old one
+did not, in order of `seq`. A writer takes the entity's row lock before its outbox row, so of two events of one key
+the later has the higher `seq` and is never visible without the earlier one: each key stays in order.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+
+from moocflix.platform.database.transaction import Reader
+from moocflix.platform.events.bus import NOTHING, Bus, schema_of
+from moocflix.platform.events.envelope import Message
+
+_COLUMNS = "seq, id, topic, key, subject, time, correlation_id, traceparent, data::text AS data"
+
+# Both parts follow the index on (xid, seq) and stop at the limit, however long the log and however old the oldest
+# open transaction. What the statement sees is what its own snapshot sees.
+_OPEN = """
+SELECT window_end.snapshot::text AS snapshot, event.*
+  FROM (SELECT pg_current_snapshot() AS snapshot) AS window_end
+  LEFT JOIN LATERAL (
+        (SELECT {columns} FROM {schema}.outbox
+          WHERE xid >= pg_snapshot_xmax($1::text::pg_snapshot) AND topic = ANY ($2::text[])
+          ORDER BY xid, seq LIMIT $3)
+        UNION ALL
+        (SELECT {columns} FROM {schema}.outbox
+          WHERE xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot))) AND topic = ANY ($2::text[])
+          ORDER BY xid, seq LIMIT $3)
+       ) AS event ON true
+"""
+
+UNSEEN = """(xid >= pg_snapshot_xmax($1::text::pg_snapshot)
+        OR xid = ANY (ARRAY(SELECT pg_snapshot_xip($1::text::pg_snapshot))))"""
+
+_GO_ON = """
+SELECT {columns} FROM {schema}.outbox
+ WHERE {unseen} AND pg_visible_in_snapshot(xid, $2::text::pg_snapshot) AND seq > $3 AND topic = ANY ($4::text[])
+ ORDER BY seq LIMIT $5
+"""
+
+# OFFSET 0 keeps the planner from walking the whole log in order of seq.
+_FLOOR = """
+SELECT coalesce(min(seq), 1) - 1 AS floor
+  FROM (SELECT seq FROM {schema}.outbox WHERE {unseen} ORDER BY xid, seq OFFSET 0) AS unseen
+"""
+
+# For a rewind to a time, and for a group that starts late: what was written since, and what is still under way.
+_SINCE = """
+SELECT pg_current_snapshot()::text AS snapshot,
+       coalesce((SELECT min(seq) FROM {schema}.outbox WHERE time >= $1),
+                (SELECT max(seq) + 1 FROM {schema}.outbox), 1) - 1 AS floor
+"""
+
+_LOAD = "SELECT source, old_snapshot::text, new_snapshot::text, last_seq FROM offsets"
+
+# Refused (no row) once another holder has the lease: a late write must not undo a rewind.
+_SAVE = """
+INSERT INTO offsets AS kept (source, old_snapshot, new_snapshot, last_seq)
+SELECT $3, $4::text::pg_snapshot, $5::text::pg_snapshot, $6
+  FROM (SELECT FROM leases WHERE name = $1 AND token = $2 FOR SHARE) AS held
+    ON CONFLICT (source) DO UPDATE
+   SET old_snapshot = excluded.old_snapshot, new_snapshot = excluded.new_snapshot, last_seq = excluded.last_seq,
+       updated_at = clock_timestamp()
+RETURNING true
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a group has read: all that `old` sees, and of what `new` sees beyond it the rows up to `last_seq`."""
+
+    old: str = NOTHING
+    new: str | None = None
+    last_seq: int = 0
+
+    @classmethod
+    def from_row(cls, row: Any) -> "Position":
+        """A row of `offsets`."""
+        return cls(row["old_snapshot"], row["new_snapshot"], row["last_seq"])
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Messages in order, the position once they are handled, and whether more may be waiting."""
+
+    messages: Sequence[Message]
+    position: Position
+    more: bool
+
+
+class OutboxReader:
+    """One source's outbox, as one group reads it."""
+
+    def __init__(
+        self, bus: Bus, *, source: str, topics: Sequence[str], batch: int = 200, start: timedelta | None = None
+    ) -> None:
+        """`topics` are those that the group reacts to; one that never read starts `start` ago (None: at the start)."""
+        self.source = source
+        self._bus = bus
+        self._topics = list(topics)
+        self._batch = batch
+        self._start = start
+        names = {"schema": schema_of(source), "columns": _COLUMNS}
+        self._open = _OPEN.format(**names)
+        self._go_on = _GO_ON.format(unseen=UNSEEN, **names)
+        self._floor = _FLOOR.format(unseen=UNSEEN, **names)
+
+    async def read(self, position: Position) -> Batch:
+        """What comes after `position`. Raises Unavailable."""
+        if position.new is not None:
+            return await self._within(position, position.new)
+        rows = await self._bus.fetch(self._open, position.old, self._topics, self._batch)
+        snapshot: str = rows[0]["snapshot"]
+        if len(rows) < self._batch:
+            found = sorted((row for row in rows if row["seq"] is not None), key=lambda row: row["seq"])
+            return Batch([self._message(row) for row in found], Position(snapshot), more=False)
+        return await self._within(Position(position.old, snapshot, await self._below(position.old)), snapshot)
+
+    async def beginning(self) -> Position:
+        """Where a group that never read starts. Raises Unavailable."""
+        if self._start is None:
+            return Position()
+        return await since(self._bus, source=self.source, time=datetime.now(UTC) - self._start)
+
+    async def _within(self, position: Position, new: str) -> Batch:
+        rows = await self._bus.fetch(self._go_on, position.old, new, position.last_seq, self._topics, self._batch)
+        complete = len(rows) < self._batch
+        after = Position(new) if complete else Position(position.old, new, rows[-1]["seq"])
+        return Batch([self._message(row) for row in rows], after, more=True)
+
+    async def _below(self, old: str) -> int:
+        if old == NOTHING:
+            return 0
+        floor: int = (await self._bus.fetch(self._floor, old))[0]["floor"]
+        return floor
+
+    def _message(self, row: asyncpg.Record) -> Message:
+        return Message(
+            id=row["id"],
+            topic=row["topic"],
+            key=row["key"],
+            subject=row["subject"],
+            source=self.source,
+            time=row["time"],
+            data=row["data"].encode(),
+            correlation_id=row["correlation_id"],
+            traceparent=row["traceparent"],
+        )
+
+
+async def since(bus: Bus, *, source: str, time: datetime) -> Position:
+    """The position before all events from `time` on. Raises Unavailable."""
+    row = (await bus.fetch(_SINCE.format(schema=schema_of(source)), time))[0]
+    return Position(NOTHING, row["snapshot"], row["floor"])
+
+
+async def positions(db: Reader) -> dict[str, Position]:
+    """The group's positions by source, in its own schema."""
+    return {row["source"]: Position.from_row(row) for row in await db.fetch(_LOAD)}
+
+
+async def save(db: Reader, position: Position, *, source: str, lease: str, token: int) -> bool:
+    """Keep the position; False when the lease is another's by now."""
+    kept = await db.fetchval(_SAVE, lease, token, source, position.old, position.new, position.last_seq)
+    return kept is not None
