@@ -5,17 +5,18 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from moocflix.entrypoints.services import SERVICES
 from moocflix.platform import clock
 from moocflix.platform.database.urls import DATABASE, DatabaseUrls
-from moocflix.platform.migrations import migrate
 from moocflix.platform.postgres_options import PostgresOptions
 from moocflix.platform.postgres_server import PostgresServer
 from moocflix.platform.settings import Settings, load
-from tests.factories.platform import TestPlatform
+
+if TYPE_CHECKING:
+    from tests.factories.platform import TestPlatform
 
 LIMITS = {"MOOCFLIX_HTTP_API_LIMIT": "1000000", "MOOCFLIX_HTTP_AUTH_LIMIT": "1000000"}
 
@@ -48,14 +49,19 @@ def settings(postgres: PostgresServer, data_folder: Path) -> Settings:
 @pytest.fixture(scope="session")
 async def urls(settings: Settings) -> DatabaseUrls:
     """A migrated database with all services."""
+    from moocflix.entrypoints.services import SERVICES
+    from moocflix.platform.migrations import migrate
+
     urls = DatabaseUrls.of(settings).in_database(DATABASE)
     await migrate(urls, SERVICES)
     return urls
 
 
 @pytest.fixture(scope="session")
-async def running_platform(settings: Settings, urls: DatabaseUrls) -> AsyncIterator[TestPlatform]:
+async def running_platform(settings: Settings, urls: DatabaseUrls) -> AsyncIterator["TestPlatform"]:
     """One platform for all tests of this process; use `platform`."""
+    from tests.factories.platform import TestPlatform
+
     platform = TestPlatform(settings, urls)
     await platform.start()
     yield platform
@@ -63,7 +69,7 @@ async def running_platform(settings: Settings, urls: DatabaseUrls) -> AsyncItera
 
 
 @pytest.fixture
-async def platform(running_platform: TestPlatform) -> AsyncIterator[TestPlatform]:
+async def platform(running_platform: "TestPlatform") -> AsyncIterator["TestPlatform"]:
     """The platform, empty."""
     await running_platform.empty()
     yield running_platform

@@ -7,11 +7,13 @@ import atexit
 import logging
 import sys
 import threading
+import traceback
 from typing import Any, TextIO
 
 import msgspec
 import structlog
 
+from moocflix.platform.clock import utc_now
 from moocflix.platform.trace import current_trace
 
 _FLUSH_SECONDS = 0.2
@@ -85,13 +87,7 @@ def configure(*, level: str = "INFO", out: TextIO | None = None) -> BatchedLines
     lines = BatchedLines(out or sys.stderr)
     number = logging.getLevelNamesMapping()[level]
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.format_exc_info,
-            _add_trace,
-            _render,
-        ],
+        processors=[_render],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=lambda *_args: JsonLogger(lines),
         cache_logger_on_first_use=True,
@@ -102,9 +98,8 @@ def configure(*, level: str = "INFO", out: TextIO | None = None) -> BatchedLines
     return lines
 
 
-def log() -> Any:
-    """The log of this process."""
-    return structlog.get_logger()
+log: Any = structlog.get_logger()
+"""The log of this process."""
 
 
 class _FromLibraries(logging.Handler):
@@ -112,14 +107,22 @@ class _FromLibraries(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Log the record's message under its logger's name."""
-        write = log().error if record.levelno >= logging.ERROR else log().warning
+        write = log.error if record.levelno >= logging.ERROR else log.warning
         write(record.getMessage(), logger=record.name, exc_info=record.exc_info or None)
 
 
-def _add_trace(_logger: Any, _method: str, event: dict[str, Any]) -> dict[str, Any]:
-    event.setdefault("correlationId", current_trace().correlation_id)
-    return event
+def _render(_logger: Any, method: str, event: dict[str, Any]) -> str:
+    """Make the line: structlog's processors in one step, since each step costs every request."""
+    line = {"time": utc_now(), "level": method, "event": event.pop("event"), **event}
+    if "correlationId" not in line:
+        line["correlationId"] = current_trace().correlation_id
+    error = line.pop("exc_info", None)
+    if error:
+        line["exception"] = _traceback(error)
+    return _encoder.encode(line).decode()
 
 
-def _render(_logger: Any, _method: str, event: dict[str, Any]) -> str:
-    return _encoder.encode(event).decode()
+def _traceback(error: Any) -> str:
+    if isinstance(error, BaseException):
+        return "".join(traceback.format_exception(error))
+    return "".join(traceback.format_exception(*(error if isinstance(error, tuple) else sys.exc_info())))

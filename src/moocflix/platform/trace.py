@@ -7,7 +7,7 @@ import re
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from moocflix.platform.ids import new_id
+import uuid_utils
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._:@/+=-]{1,128}\Z")
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
@@ -27,7 +27,7 @@ _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
 def trace_of(correlation_id: str | None, traceparent: str | None) -> Trace:
     """The caller's ids where they are sane; a fresh correlation id where not."""
     if correlation_id is None or not _SANE_ID.match(correlation_id):
-        correlation_id = str(new_id())
+        correlation_id = str(uuid_utils.uuid7())
     if traceparent is not None and not _TRACEPARENT.match(traceparent):
         traceparent = None
     return Trace(correlation_id, traceparent)
@@ -37,7 +37,7 @@ def current_trace() -> Trace:
     """The trace of the work in hand; a fresh one where none was set."""
     trace = _current.get()
     if trace is None:
-        trace = Trace(str(new_id()))
+        trace = Trace(str(uuid_utils.uuid7()))
         _current.set(trace)
     return trace
 

@@ -21,6 +21,7 @@ class Call:
     """The state of one request; the edge makes it, each step adds what it found; `call_of` finds it by the scope."""
 
     __slots__ = (
+        "_operation_id",
         "app",
         "body",
         "client_address",
@@ -28,7 +29,6 @@ class Call:
         "headers",
         "idempotency_key",
         "method",
-        "operation_id",
         "path",
         "principal",
         "receive",
@@ -45,7 +45,6 @@ class Call:
     route: Route
     context: "ServiceContext"
     trace: Trace
-    operation_id: UUID
 
     def __init__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         """Header names are lower case; of a name sent twice the last counts."""
@@ -62,6 +61,7 @@ class Call:
         self.body = b""
         self.tx: Tx | None = None
         self.shared = False
+        self._operation_id: UUID | None = None
         scope[_KEY] = self  # type: ignore[typeddict-unknown-key]
 
     @property
@@ -74,13 +74,17 @@ class Call:
         value = self.headers.get(name)
         return None if value is None else value.decode("latin-1")
 
-    def name_operation(self) -> None:
-        """Give what this request does an id: the same for a repeat under the same idempotency key."""
+    @property
+    def operation_id(self) -> UUID:
+        """An id for what this request does: the same for a repeat under the same idempotency key."""
+        if self._operation_id is None:
+            self._operation_id = self._name_operation()
+        return self._operation_id
+
+    def _name_operation(self) -> UUID:
         if self.idempotency_key is None or not isinstance(self.principal, Principal):
-            self.operation_id = new_id()
-        else:
-            name = f"{self.principal.id} {self.method} {self.path} {self.idempotency_key}"
-            self.operation_id = uuid5(NAMESPACE_URL, name)
+            return new_id()
+        return uuid5(NAMESPACE_URL, f"{self.principal.id} {self.method} {self.path} {self.idempotency_key}")
 
 
 def call_of(scope: HTTPScope) -> Call:

@@ -98,7 +98,7 @@ class Edge:
         except Exception as error:  # noqa: BLE001 - the edge of the process: nothing gets past it
             refusal = translate(error)
             if refusal is None or isinstance(error, asyncpg.IntegrityConstraintViolationError):
-                log().error("request failed", method=call.method, route=call.template, exc_info=error)
+                log.error("request failed", method=call.method, route=call.template, exc_info=error)
             return fault_answer() if refusal is None else error_answer(refusal)
 
     async def _answer(self, call: Call) -> Outcome:
@@ -187,7 +187,6 @@ class Edge:
         key = call.header(b"idempotency-key")
         if key is not None and call.route.idempotent and isinstance(call.principal, Principal):
             call.idempotency_key = read_key(key)
-        call.name_operation()
         return await self._writes.run(call)
 
     async def _handle(self, call: Call, before_stream: BeforeStream) -> Outcome:
@@ -236,7 +235,7 @@ class Edge:
         )
         if self._parts.settings.log_requests and not (call.is_routed and call.route.rate == "none"):
             principal = call.principal
-            log().info(
+            log.info(
                 "request",
                 service=service,
                 method=call.method,

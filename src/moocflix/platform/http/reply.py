@@ -23,6 +23,7 @@ Headers = list[tuple[bytes, bytes]]
 
 _JSON_TYPE = (b"content-type", b"application/json")
 _encoder = msgspec.json.Encoder(decimal_format="number")
+_second: list[Any] = [None, b""]
 
 
 class Body(msgspec.Struct, kw_only=True, rename="camel"):
@@ -102,8 +103,7 @@ def reply(
     data: Any, *, status: int = 200, etag: int | None = None, headers: Mapping[str, str] | None = None
 ) -> Reply[Any]:
     """The envelope around `data`; `etag` is the entity's version."""
-    stamp = utc_now().isoformat(timespec="milliseconds")[:-6]
-    body = b'{"status":"success","data":%b,"timestamp":"%bZ"}' % (_encoder.encode(data), stamp.encode())
+    body = b'{"status":"success","data":%b,"timestamp":"%b"}' % (_encoder.encode(data), _stamp())
     return Reply(body, status=status, headers=_head(_JSON_TYPE, etag, headers))
 
 
@@ -136,9 +136,18 @@ def fault_answer() -> Answer:
     return _error(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong on our side.", (), {})
 
 
+def _stamp() -> bytes:
+    """The present second, RFC 3339; formatted once for all answers within it."""
+    now = utc_now().replace(microsecond=0)
+    if now != _second[0]:
+        _second[:] = [now, f"{now:%Y-%m-%dT%H:%M:%SZ}".encode()]
+    stamp: bytes = _second[1]
+    return stamp
+
+
 def _error(status: int, message: str, details: tuple[Detail, ...], headers: Mapping[str, str]) -> Answer:
     body = ErrorBody(error_code=int(status), message=message, details=list(details) or None)
-    envelope = ErrorEnvelope(status="error", data=None, error=body, timestamp=utc_now())
+    envelope = ErrorEnvelope(status="error", data=None, error=body, timestamp=utc_now().replace(microsecond=0))
     return Answer(_encoder.encode(envelope), status=int(status), headers=_head(_JSON_TYPE, None, headers))
 
 

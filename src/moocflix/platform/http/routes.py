@@ -40,6 +40,10 @@ class Route:
     """Of the request's body, where the handler takes one."""
     body_optional: bool
 
+    def __deepcopy__(self, _memo: dict[int, Any]) -> "Route":
+        """Itself: it never changes, and the framework copies handlers."""
+        return self
+
 
 def route_of(handler: HTTPRouteHandler) -> Route | None:
     """What was declared of a handler; None for the framework's own."""
