@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from moocflix.platform.data_folder import secret
+from moocflix.platform.auth.secrets import Secrets
 from moocflix.platform.settings import PlatformSettings, SecretText, Section, Settings, SettingsError
 from moocflix.platform.storage.local import LocalStorage
 from moocflix.platform.storage.port import Storage
@@ -46,7 +46,7 @@ def open_storage(settings: Settings) -> Storage:
     data = platform.data.expanduser().absolute()
     return LocalStorage(
         Path(chosen.folder) if chosen.folder else data / "files",
-        secret=(chosen.signing_secret or secret(data, "file-urls")).encode(),
+        secret=chosen.signing_secret.encode() or Secrets.of(settings).text("file-urls"),
         public_url=platform.public_url.rstrip("/"),
     )
 
