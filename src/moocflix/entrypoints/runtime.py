@@ -56,7 +56,7 @@ class Runtime:
         self._service_keys = ServiceKeys.of(self._secrets)
         self._pools: list[Pool] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self._wakeups = Wakeups(self._pool(urls.bus, size=1).take)
+        self._wakeups = Wakeups(urls.bus)
         self._storage = open_storage(settings)
         self._http = httpx.AsyncClient(transport=InMemoryTransport(self._to_internal), base_url="http://internal")
         self.contexts = {service.name: self._context(service) for service in self.services}

@@ -6,7 +6,7 @@ a worker keeps open: once a second a single statement says which services have s
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 import structlog
@@ -47,6 +47,13 @@ def schema_of(service: str) -> str:
     """The quoted name of a service's schema."""
     quoted = service.replace('"', '""')
     return f'"{quoted}"'
+
+
+class Fetches(Protocol):
+    """Reads as role bus."""
+
+    async def fetch(self, sql: str, *args: Any) -> Sequence[Any]:
+        """All rows. Raises Unavailable."""
 
 
 class Bus:

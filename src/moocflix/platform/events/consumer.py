@@ -11,7 +11,7 @@ import structlog
 from moocflix.platform import leases
 from moocflix.platform.errors import Unavailable
 from moocflix.platform.events.failures import AWAY
-from moocflix.platform.events.inbox import LEASE, Inbox, LeaseLost
+from moocflix.platform.events.inbox import LEASE, TOGETHER, Inbox, LeaseLost
 from moocflix.platform.events.postgres import Batch, Position, positions, save
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.ids import new_id
@@ -58,6 +58,7 @@ class Consumer:
         self._news = set(self._logs)
         self._woken = asyncio.Event()
         self._woken.set()
+        self._stopping = False
 
     def wake(self, service: str) -> None:
         """News in the outbox of `service`, or, where it is our own, something due."""
@@ -68,10 +69,10 @@ class Consumer:
             self._woken.set()
 
     async def run(self) -> None:
-        """Consume until cancelled; the message in hand is then handled again by the next."""
+        """Consume until stopped."""
         pause = _FIRST_PAUSE
         try:
-            while True:
+            while not self._stopping:
                 await self._woken.wait()
                 self._woken.clear()
                 try:
@@ -82,7 +83,12 @@ class Consumer:
                     await self._again_after(pause)
                     pause = min(pause * 2, _LONGEST_PAUSE)
         finally:
-            await self._leave()
+            await self.leave()
+
+    def stop(self) -> None:
+        """Take nothing new: `run` ends after the messages in hand."""
+        self._stopping = True
+        self._woken.set()
 
     async def step(self, *, ahead: timedelta = timedelta(0)) -> bool:
         """One round of retries and of reading each log that has news; whether anything was there."""
@@ -102,7 +108,7 @@ class Consumer:
         self._woken.set()
 
     async def _until_quiet(self) -> None:
-        while await self.step():
+        while not self._stopping and await self.step():
             pass
 
     async def _again_after(self, seconds: float) -> None:
@@ -129,7 +135,7 @@ class Consumer:
     async def _retry(self, ahead: timedelta) -> bool:
         tried = False
         for _ in range(self._settings.batch):
-            if not await self._inbox.retry(token=self._held(), ahead=ahead):
+            if self._stopping or not await self._inbox.retry(token=self._held(), ahead=ahead):
                 break
             tried = True
         return tried
@@ -140,7 +146,10 @@ class Consumer:
         try:
             position = self._positions.get(log.source) or await log.beginning()
             batch = await log.read(position)
-            await self._inbox.take(batch.messages, token=self._held())
+            for start in range(0, len(batch.messages), TOGETHER):
+                if self._stopping:
+                    return False
+                await self._inbox.take(batch.messages[start : start + TOGETHER], token=self._held())
             await self._keep(log.source, batch)
         except BaseException:
             self._news.add(log.source)
@@ -162,7 +171,8 @@ class Consumer:
             raise LeaseLost
         return self._token
 
-    async def _leave(self) -> None:
+    async def leave(self) -> None:
+        """Let go of the lease, so that another worker need not wait for its end."""
         if self._token is None:
             return
         try:

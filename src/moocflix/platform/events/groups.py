@@ -9,7 +9,7 @@ from moocflix.platform import leases
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.errors import Conflict
 from moocflix.platform.events import copies
-from moocflix.platform.events.bus import NOTHING, Bus, schema_of
+from moocflix.platform.events.bus import NOTHING, Fetches, schema_of
 from moocflix.platform.events.inbox import LEASE
 from moocflix.platform.events.postgres import UNSEEN, Position, positions, since
 from moocflix.platform.ids import new_id
@@ -84,7 +84,7 @@ def topics_by_source(service: Service) -> dict[str, list[str]]:
     return found
 
 
-async def lag(service: Service, database: Database, buses: Mapping[str, Bus]) -> list[Lag]:
+async def lag(service: Service, database: Database, buses: Mapping[str, Fetches]) -> list[Lag]:
     """How far the service's group is behind each of its sources. `buses` are by source."""
     read = await positions(database.reader)
     found = []
@@ -101,7 +101,7 @@ async def lag(service: Service, database: Database, buses: Mapping[str, Bus]) ->
 async def rewind(
     service: Service,
     database: Database,
-    buses: Mapping[str, Bus],
+    buses: Mapping[str, Fetches],
     *,
     time: datetime | None,
     sources: Iterable[str] | None = None,
@@ -137,7 +137,7 @@ class _Target:
     oldest: datetime | None
 
 
-async def _target(bus: Bus, source: str, topics: Sequence[str], read: Position, time: datetime | None) -> _Target:
+async def _target(bus: Fetches, source: str, topics: Sequence[str], read: Position, time: datetime | None) -> _Target:
     """Where to go back to: never past what the group has not read yet."""
     begin = datetime.min.replace(tzinfo=UTC) if time is None else time
     wanted = await since(bus, source=source, time=begin)

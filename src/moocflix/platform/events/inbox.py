@@ -24,8 +24,9 @@ from moocflix.platform.trace import set_trace, trace_of
 LEASE = "events"
 """The lease that makes a process the group's one consumer."""
 
-# A few messages share a transaction when many wait; fails one, each gets its own.
-_TOGETHER = 10
+TOGETHER = 10
+"""How many messages share a transaction when many wait; fails one, each gets its own."""
+
 _GROWTH = 4
 
 _TAKE = """
@@ -103,13 +104,22 @@ class Inbox:
         }
 
     async def take(self, messages: Sequence[Message], *, token: int) -> None:
-        """Take charge of messages of one source, in their order: handle them, or move them to the retries.
+        """Take charge of a few messages of one source, in their order: handle them, or move them to the retries.
 
         Raises one of AWAY when a needed part is down, LeaseLost when the group is another's; what nobody took charge
         of then comes again.
         """
-        for start in range(0, len(messages), _TOGETHER):
-            await self._take_together(messages[start : start + _TOGETHER], token)
+        try:
+            await self._handle(messages, token)
+        except (LeaseLost, *AWAY):
+            if len(messages) == 1:
+                raise
+            await self._take_singly(messages, token)
+        except Exception as error:  # noqa: BLE001 - the edge of a reaction: whatever it is, it is recorded
+            if len(messages) == 1:
+                await self._failed(messages[0], token, error)
+            else:
+                await self._take_singly(messages, token)
 
     async def retry(self, *, token: int, ahead: timedelta = timedelta(0)) -> bool:
         """Try the message that is due first once more; False when none is due within `ahead`."""
@@ -130,22 +140,9 @@ class Inbox:
             await self._again(message, attempts + 1, error)
         return True
 
-    async def _take_together(self, messages: Sequence[Message], token: int) -> None:
-        try:
-            await self._handle(messages, token)
-        except (LeaseLost, *AWAY):
-            if len(messages) == 1:
-                raise
-            await self._take_singly(messages, token)
-        except Exception as error:  # noqa: BLE001 - the edge of a reaction: whatever it is, it is recorded
-            if len(messages) == 1:
-                await self._failed(messages[0], token, error)
-            else:
-                await self._take_singly(messages, token)
-
     async def _take_singly(self, messages: Sequence[Message], token: int) -> None:
         for message in messages:
-            await self._take_together([message], token)
+            await self.take([message], token=token)
 
     async def _handle(self, messages: Sequence[Message], token: int) -> None:
         async with self._database.transaction() as tx:

@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 
 from moocflix.platform.database.transaction import Reader
-from moocflix.platform.events.bus import NOTHING, Bus, schema_of
+from moocflix.platform.events.bus import NOTHING, Fetches, schema_of
 from moocflix.platform.events.envelope import Message
 
 _COLUMNS = "seq, id, topic, key, subject, time, correlation_id, traceparent, data::text AS data"
@@ -98,7 +98,7 @@ class OutboxReader:
     """One source's outbox, as one group reads it."""
 
     def __init__(
-        self, bus: Bus, *, source: str, topics: Sequence[str], batch: int = 200, start: timedelta | None = None
+        self, bus: Fetches, *, source: str, topics: Sequence[str], batch: int = 200, start: timedelta | None = None
     ) -> None:
         """`topics` are those that the group reacts to; one that never read starts `start` ago (None: at the start)."""
         self.source = source
@@ -154,7 +154,7 @@ class OutboxReader:
         )
 
 
-async def since(bus: Bus, *, source: str, time: datetime) -> Position:
+async def since(bus: Fetches, *, source: str, time: datetime) -> Position:
     """The position before all events from `time` on. Raises Unavailable."""
     row = (await bus.fetch(_SINCE.format(schema=schema_of(source)), time))[0]
     return Position(NOTHING, row["snapshot"], row["floor"])

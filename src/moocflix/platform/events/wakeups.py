@@ -5,13 +5,13 @@ the name of their outbox, and one task tells of all that were noted meanwhile. W
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import asyncpg
 import structlog
 
-from moocflix.platform.database.pool import Connection
-from moocflix.platform.errors import Unavailable
+if TYPE_CHECKING:
+    from moocflix.platform.database.pool import Connection
 
 CHANNEL = "moocflix_outbox"
 
@@ -19,7 +19,8 @@ CHANNEL = "moocflix_outbox"
 _PAUSE_SECONDS = 0.005
 _AWAY_SECONDS = 1.0
 _CLOSE_SECONDS = 1.0
-_FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, Unavailable)
+_CONNECT_SECONDS = 5.0
+_FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 _log = structlog.get_logger("moocflix.events")
 
@@ -27,9 +28,9 @@ _log = structlog.get_logger("moocflix.events")
 class Wakeups:
     """One sender for one database in one process, on a connection of its own that is opened at the first need."""
 
-    def __init__(self, connect: Callable[[], Awaitable[Connection]]) -> None:
-        """`connect` opens a connection of any role: whoever may connect may notify."""
-        self._connect = connect
+    def __init__(self, dsn: str) -> None:
+        """`dsn` may name any role: whoever may connect may notify."""
+        self._dsn = dsn
         self._connection: Connection | None = None
         self._noted: set[str] = set()
         self._task: asyncio.Task[None] | None = None
@@ -62,7 +63,7 @@ class Wakeups:
     async def _notify(self, sources: list[str]) -> None:
         try:
             if self._connection is None or self._connection.is_closed():
-                self._connection = await self._connect()
+                self._connection = await asyncpg.connect(self._dsn, timeout=_CONNECT_SECONDS)
             await self._connection.execute(
                 "SELECT pg_notify($1, source) FROM unnest($2::text[]) AS source", CHANNEL, sources
             )
