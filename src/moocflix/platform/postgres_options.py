@@ -70,9 +70,6 @@ def arguments(options: PostgresOptions, *, major: int, address: ServerAddress) -
         "log_min_error_statement": "panic",
         "log_min_messages": "log",
     }
-    if major >= 16:  # noqa: PLR2004
-        # The passwords are 256 random bits: stretching them buys nothing and costs each new connection 10 ms.
-        values["scram_iterations"] = "64"
     if major >= 18:  # noqa: PLR2004
         values["io_method"] = "sync"
     if not options.durable:

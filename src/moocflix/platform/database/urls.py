@@ -62,7 +62,11 @@ class DatabaseUrls:
     @property
     def owner(self) -> str:
         """The URL of the role that owns every schema and migrates it."""
-        return self._as(self.admin, OWNER)
+        return self.owner_at(self.admin)
+
+    def owner_at(self, url: str) -> str:
+        """The owner's URL of the database that another URL leads to."""
+        return self._as(url, OWNER)
 
     def service(self, name: str) -> str:
         """The URL with which a service connects."""
