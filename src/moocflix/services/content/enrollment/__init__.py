@@ -1,0 +1,1 @@
+"""The copy of an enrolment: who may watch a course's videos."""

@@ -1,0 +1,36 @@
+"""The statements of enrollments_copy."""
+
+from uuid import UUID
+
+from moocflix.contracts.enrollments import EnrollmentState
+from moocflix.platform.database.transaction import Reader, Tx
+
+
+async def upsert_enrollment(tx: Tx, state: EnrollmentState) -> None:
+    """Apply an enrolment's state where it is newer than the copy."""
+    await tx.execute("INSERT INTO courses_copy (course_id) VALUES ($1) ON CONFLICT DO NOTHING", state.course_id)
+    await tx.execute(
+        """
+        INSERT INTO enrollments_copy AS e (enrollment_id, version, user_id, course_id, active)
+        VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (enrollment_id) DO UPDATE
+           SET version = excluded.version, active = excluded.active
+         WHERE e.version < excluded.version
+        """,
+        state.enrollment_id,
+        state.version,
+        state.user_id,
+        state.course_id,
+        state.status != "dropped",
+    )
+
+
+async def is_known(db: Reader, *, user_id: UUID, course_id: UUID) -> bool:
+    """Whether there is any copy of an enrolment of this person in this course, active or not."""
+    return bool(
+        await db.fetchval(
+            "SELECT true FROM enrollments_copy WHERE user_id = $1 AND course_id = $2 AND version > 0 LIMIT 1",
+            user_id,
+            course_id,
+        )
+    )

@@ -1,0 +1,1 @@
+"""Stored files behind signed, expiring URLs, where storage is a local folder."""

@@ -1,0 +1,1 @@
+"""A video being watched: playlists, segments and the tokens that open them."""

@@ -1,0 +1,1 @@
+"""A video on its way in."""

@@ -1,0 +1,1 @@
+"""A video: its state, its transcodings and its end."""
