@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 import msgspec
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from moocflix.platform.errors import Invalid
 
-Limit = Annotated[int, Parameter(ge=1, le=100, description="How many at most.")]
-Cursor = Annotated[str | None, Parameter(max_length=1024, description="`nextCursor` of the page before.")]
+Limit = Annotated[int, QueryParameter(ge=1, le=100, description="How many at most.")]
+Cursor = Annotated[str | None, QueryParameter(max_length=1024, description="`nextCursor` of the page before.")]
 
 _MESSAGE = "This is not a cursor of this list."
 

@@ -1,7 +1,7 @@
 """How a route is declared: the framework's decorators, with what the edge, the docs and the gateway need beside.
 
-    @post("/api/v1/courses/{course_id:uuid}/enroll", who=LEARNER, status=201, summary="Enrol in a course")
-    async def enroll(request: Request, course_id: UUID) -> Reply[EnrollmentOut]: ...
+@post("/api/v1/courses/{course_id:uuid}/enroll", who=LEARNER, status=201, summary="Enrol in a course")
+async def enroll(request: Request, course_id: UUID) -> Reply[EnrollmentOut]: ...
 """
 
 import inspect
@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import msgspec
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.types import ASGIApp
 
 from moocflix.platform.auth.access import CALLER, SERVICE, Access
@@ -70,7 +71,7 @@ def delete(path: str | list[str], *, who: Access, **options: Any) -> Callable[[A
     return declare("DELETE", path, who=who, **options)
 
 
-def declare(  # noqa: PLR0913 - each keyword is a fact about the route that somebody reads
+def declare(
     method: Method,
     path: str | list[str],
     *,
@@ -106,7 +107,7 @@ def declare(  # noqa: PLR0913 - each keyword is a fact about the route that some
             body_optional=body is not None and type(None) in get_args(body),
         )
         responses = _responses(hints.get("return"), status, {400, *_refusals(who), *refusals, 429})
-        function.__annotations__["return"] = ASGIApp
+        function.__annotations__ = _for_the_framework(function, path if isinstance(path, str) else path[0])
         return HTTPRouteHandler(
             path,
             http_method=method,
@@ -120,6 +121,23 @@ def declare(  # noqa: PLR0913 - each keyword is a fact about the route that some
         )(function)
 
     return register
+
+
+def _for_the_framework(function: Any, path: str) -> dict[str, Any]:
+    """The annotations that the framework wants: each parameter marked by where it comes from."""
+    annotations: dict[str, Any] = {"return": ASGIApp}
+    for name, kind in get_type_hints(function, include_extras=True).items():
+        if name in {"request", "return"}:
+            annotations.setdefault(name, kind)
+        elif name == "data":
+            annotations[name] = JSONBody[kind]
+        elif f"{{{name}:" in path:
+            annotations[name] = FromPath[kind]
+        elif any(isinstance(extra, QueryParameter) for extra in getattr(kind, "__metadata__", ())):
+            annotations[name] = kind
+        else:
+            annotations[name] = FromQuery[kind]
+    return annotations
 
 
 def _refusals(who: Access) -> tuple[int, ...]:
