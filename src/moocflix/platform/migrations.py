@@ -187,7 +187,7 @@ async def _migrate_schema(owner: Connection, source: Source, role: str, run: _Ru
             await _apply(owner, source.name, migration, run.code)
             run.report(f"{source.name}: {migration.name}")
             done.append(f"{source.name}: {migration.name}")
-    await owner.execute(f'GRANT SELECT ON "{source.name}".outbox TO "{BUS}"')
+    await owner.execute(f'GRANT SELECT ON "{source.name}".outbox, "{source.name}".agenda TO "{BUS}"')
     return done
 
 

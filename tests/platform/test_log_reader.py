@@ -1,0 +1,203 @@
+"""Reading an outbox by the difference of two snapshots: complete, each key in order, and waiting for nobody."""
+
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID, uuid4
+
+import asyncpg
+import msgspec
+import pytest
+
+from moocflix.platform.events.bus import Bus
+from moocflix.platform.events.envelope import Message
+from moocflix.platform.events.postgres import OutboxReader, Position, since
+from tests.platform.post_office import BOOK_UPDATE, BookState, PostOffice
+
+KEYS = [uuid4() for _ in range(20)]
+INSERT = (
+    "INSERT INTO outbox (id, topic, key, subject, correlation_id, traceparent, data) "
+    "VALUES ($1, 'Book-Update', $2, $2, NULL, NULL, $3::text::jsonb)"
+)
+
+
+class Follower:
+    """Reads on and on, and remembers."""
+
+    def __init__(self, bus: Bus, *, batch: int = 200) -> None:
+        self.reader = OutboxReader(bus, source="library", topics=["Book-Update"], batch=batch)
+        self.position = Position()
+        self.seen: list[Message] = []
+
+    async def read(self) -> int:
+        """Read until nothing more is said to be there; how many came."""
+        before = len(self.seen)
+        while True:
+            batch = await self.reader.read(self.position)
+            self.seen += batch.messages
+            self.position = batch.position
+            if not batch.more:
+                return len(self.seen) - before
+
+    def versions(self) -> dict[str, list[int]]:
+        found: dict[str, list[int]] = defaultdict(list)
+        for message in self.seen:
+            found[message.key].append(msgspec.json.decode(message.data, type=BookState).version)
+        return found
+
+
+@pytest.fixture
+async def bus(office: PostOffice) -> AsyncIterator[Bus]:
+    bus = office.bus()
+    yield bus
+    await bus.close()
+
+
+@asynccontextmanager
+async def stranger(office: PostOffice) -> AsyncIterator[None]:
+    """Somebody in another schema who has written and does not commit."""
+    connection = await asyncpg.connect(office.urls.service("stranger"))
+    await connection.execute("BEGIN; INSERT INTO things VALUES (1)")
+    yield
+    await connection.close()
+
+
+async def insert(connection: "asyncpg.Connection[asyncpg.Record]", key: UUID, version: int) -> UUID:
+    event_id = uuid4()
+    data = msgspec.json.encode(BookState(book_id=key, version=version, title="")).decode()
+    await connection.execute(INSERT, event_id, str(key), data)
+    return event_id
+
+
+class Undone(Exception):
+    """Thrown to roll back."""
+
+
+async def write(office: PostOffice, chance: random.Random, committed: set[UUID], stop: asyncio.Event) -> None:
+    connection = await asyncpg.connect(office.urls.service("library"))
+    while not stop.is_set():
+        ids = []
+        try:
+            async with connection.transaction():
+                if chance.random() < 0.3:
+                    await connection.execute("SELECT pg_current_xact_id()")
+                    await asyncio.sleep(chance.random() * 0.02)
+                for key in sorted(chance.sample(KEYS, chance.choice([1, 1, 2]))):
+                    version = await connection.fetchval(
+                        "UPDATE books SET version = version + 1 WHERE id = $1 RETURNING version", key
+                    )
+                    ids.append(await insert(connection, key, version))
+                    await asyncio.sleep(chance.choice([0, 0, chance.random() * 0.01]))
+                if chance.random() < 0.2:
+                    raise Undone
+        except Undone:
+            continue
+        committed.update(ids)
+    await connection.close()
+
+
+async def write_for(office: PostOffice, seconds: float, committed: set[UUID], follower: Follower) -> None:
+    async with office.database("library").transaction() as tx:
+        for key in KEYS:
+            await tx.execute("INSERT INTO books (id, version) VALUES ($1, 0)", key)
+    stop = asyncio.Event()
+    writers = [asyncio.create_task(write(office, random.Random(seed), committed, stop)) for seed in range(12)]
+    async with asyncio.timeout(seconds * 10):
+        for _ in range(int(seconds / 0.02)):
+            await follower.read()
+            await asyncio.sleep(0.02)
+        stop.set()
+        await asyncio.gather(*writers)
+
+
+@pytest.mark.parametrize("batch", [7, 200])
+async def test_twelve_writers_lose_nothing_and_reorder_no_key_beside_a_strangers_open_write(
+    office: PostOffice, bus: Bus, batch: int
+) -> None:
+    follower, committed = Follower(bus, batch=batch), set[UUID]()
+    async with stranger(office):
+        await write_for(office, 3.0, committed, follower)
+        # Nothing is late: all that is committed is there while the stranger's transaction is still open.
+        await follower.read()
+    ids = [message.id for message in follower.seen]
+    assert len(ids) == len(set(ids))
+    assert set(ids) == committed
+    assert len(committed) > 500
+    for versions in follower.versions().values():
+        assert versions == list(range(1, len(versions) + 1))
+
+
+@pytest.mark.parametrize("reads_between", [True, False])
+async def test_transaction_ids_that_oppose_the_order_of_the_writes_change_nothing(
+    office: PostOffice, bus: Bus, *, reads_between: bool
+) -> None:
+    follower, key = Follower(bus), uuid4()
+    early = await asyncpg.connect(office.urls.service("library"))
+    late = await asyncpg.connect(office.urls.service("library"))
+    await early.execute("BEGIN; SELECT pg_current_xact_id()")
+    await follower.read()
+    async with late.transaction():
+        await insert(late, key, 1)
+    if reads_between:
+        assert await follower.read() == 1
+    await insert(early, key, 2)
+    await early.execute("COMMIT")
+    await follower.read()
+    assert follower.versions()[str(key)] == [1, 2]
+    await early.close()
+    await late.close()
+
+
+async def test_a_row_that_commits_after_a_later_one_is_not_skipped(office: PostOffice, bus: Bus) -> None:
+    follower = Follower(bus)
+    slow = await asyncpg.connect(office.urls.service("library"))
+    await slow.execute("BEGIN")
+    first = await insert(slow, KEYS[0], 1)
+    await office.publish(KEYS[1], 1)
+    assert await follower.read() == 1
+    await slow.execute("COMMIT")
+    assert await follower.read() == 1
+    assert follower.seen[-1].id == first
+    await slow.close()
+
+
+async def test_a_long_log_is_read_in_batches_from_any_point(office: PostOffice, bus: Bus) -> None:
+    async with office.database("library").transaction() as tx:
+        for version in range(1, 501):
+            tx.publish(BOOK_UPDATE, BookState(book_id=KEYS[0], version=version, title=""))
+    follower = Follower(bus, batch=60)
+    first = await follower.reader.read(Position())
+    assert [len(first.messages), first.more] == [60, True]
+    await follower.read()
+    assert follower.versions()[str(KEYS[0])] == list(range(1, 501))
+
+
+async def test_a_batch_that_is_wide_again_after_a_first_window_starts_where_that_ended(
+    office: PostOffice, bus: Bus
+) -> None:
+    follower = Follower(bus, batch=10)
+    for many in (25, 35):
+        async with office.database("library").transaction() as tx:
+            for version in range(many):
+                tx.publish(BOOK_UPDATE, BookState(book_id=KEYS[0], version=version, title=""))
+        assert await follower.read() == many
+
+
+async def test_other_topics_are_passed_over(office: PostOffice, bus: Bus) -> None:
+    reader = OutboxReader(bus, source="library", topics=["Something-Else"])
+    await office.publish(KEYS[0], 1)
+    batch = await reader.read(Position())
+    assert not batch.messages
+    assert batch.position != Position()
+
+
+async def test_a_position_by_time_lies_before_what_came_since(office: PostOffice, bus: Bus) -> None:
+    await office.publish(KEYS[0], 1)
+    moment = (await bus.fetch("SELECT clock_timestamp() AS now"))[0]["now"]
+    await office.publish(KEYS[0], 2)
+    follower = Follower(bus)
+    follower.position = await since(bus, source="library", time=moment)
+    await follower.read()
+    assert follower.versions()[str(KEYS[0])] == [2]
