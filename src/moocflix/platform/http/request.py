@@ -112,8 +112,9 @@ def decode_body(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None
-    except msgspec.DecodeError as error:
-        message = f"The body is not JSON: {error}."
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        reason = error.reason if isinstance(error, UnicodeDecodeError) else str(error)
+        message = f"The body is not JSON: {reason}."
         raise Invalid(message, field="body") from None
 
 

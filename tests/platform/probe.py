@@ -1,0 +1,162 @@
+"""A service whose routes do what the edge must cope with."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID
+
+from msgspec import Meta
+
+from moocflix.platform.auth.access import ADMIN, ANYONE, CALLER, SERVICE
+from moocflix.platform.errors import Conflict, CopyMissing, NotFound
+from moocflix.platform.events.envelope import State
+from moocflix.platform.http.pages import Cursor, Limit, cursor_of, read_cursor
+from moocflix.platform.http.reply import Answer, Body, Reply, reply, stream_reply
+from moocflix.platform.http.request import Request
+from moocflix.platform.http.routes import delete, get, post, put
+from moocflix.platform.ids import new_id
+from moocflix.platform.service import Copy, Service, ServiceContext
+
+CATS: set[UUID] = set()
+"""What the owner of the copies knows."""
+
+
+class ThingIn(Body):
+    name: Annotated[str, Meta(min_length=1, max_length=50)]
+    price: Decimal = Decimal(0)
+    parent: UUID | None = None
+
+
+class ThingOut(Body):
+    thing_id: UUID
+    name: str
+    price: Decimal = Decimal("4.50")
+
+
+class ThingList(Body):
+    things: list[ThingOut]
+    next_cursor: str | None
+
+
+class Refused(Conflict):
+    def __init__(self) -> None:
+        super().__init__("Refused after the write.")
+
+
+class RefusedWithTrace(Conflict):
+    keeps_writes = True
+
+    def __init__(self) -> None:
+        super().__init__("Refused, and remembered.")
+
+
+INSERT = "INSERT INTO things (id, name, parent) VALUES ($1, $2, $3)"
+
+
+@post("/things", who=CALLER, status=201, summary="Make a thing")
+async def make(request: Request, data: ThingIn) -> Reply[ThingOut]:
+    thing_id = new_id()
+    await request.tx.execute(INSERT, thing_id, data.name, data.parent)
+    if data.name == "boom":
+        raise RuntimeError("boom: secret-of-the-code")
+    if data.name == "refuse":
+        raise Refused
+    if data.name == "remember":
+        raise RefusedWithTrace
+    if data.name == "slow":
+        await asyncio.sleep(0.2)
+    return reply(ThingOut(thing_id=thing_id, name=data.name, price=data.price), status=201)
+
+
+@get("/things/{thing_id:uuid}", who=ANYONE, summary="One thing", cached=True)
+async def one(request: Request, thing_id: UUID) -> Reply[ThingOut]:
+    row = await request.db.fetchrow("SELECT id, name FROM things WHERE id = $1", thing_id)
+    if row is None:
+        raise NotFound("There is no such thing.")
+    request.share()
+    return reply(ThingOut(thing_id=row["id"], name=row["name"]), etag=3)
+
+
+@get("/things", who=ANYONE, summary="Things")
+async def things(request: Request, limit: Limit = 20, cursor: Cursor = None) -> Reply[ThingList]:
+    after = read_cursor(cursor, (UUID,)) or (UUID(int=0),)
+    rows = await request.db.fetch("SELECT id, name FROM things WHERE id > $1 ORDER BY id LIMIT $2", *after, limit + 1)
+    found = [ThingOut(thing_id=row["id"], name=row["name"]) for row in rows[:limit]]
+    return reply(
+        ThingList(things=found, next_cursor=cursor_of(found[-1].thing_id) if len(rows) > limit else None)
+    )
+
+
+@put("/things/{thing_id:uuid}", who=CALLER, summary="Rename a thing")
+async def rename(request: Request, thing_id: UUID, data: ThingIn) -> Reply[ThingOut]:
+    await request.tx.execute("UPDATE things SET name = $2 WHERE id = $1", thing_id, data.name)
+    return reply(ThingOut(thing_id=thing_id, name=data.name, price=Decimal(request.if_match() or 0)))
+
+
+@delete("/things", who=ADMIN, summary="Remove all things")
+async def clear(request: Request) -> Reply[None]:
+    await request.tx.execute("DELETE FROM things")
+    return reply(None)
+
+
+@post("/alone", who=CALLER, summary="Write in one statement")
+async def alone(request: Request, data: ThingIn) -> Reply[ThingOut]:
+    thing_id = new_id()
+    await request.tx.fetchrow_alone(f"{INSERT} RETURNING id", thing_id, data.name, data.parent)
+    return reply(ThingOut(thing_id=thing_id, name=data.name))
+
+
+@post("/pet", who=CALLER, summary="Needs the copy of a cat")
+async def pet(request: Request, data: ThingIn) -> Reply[ThingOut]:
+    assert data.parent is not None
+    await request.tx.execute(INSERT, new_id(), data.name, None)
+    if not await request.tx.fetchval("SELECT 1 FROM copies_of_cats WHERE cat_id = $1", data.parent):
+        raise CopyMissing("cat", data.parent)
+    return reply(ThingOut(thing_id=data.parent, name=data.name))
+
+
+@post("/steps", who=CALLER, writes="intent", summary="Commit in steps")
+async def steps(request: Request, data: ThingIn) -> Reply[ThingOut]:
+    async with request.context.database.transaction() as tx:
+        await tx.execute(f"{INSERT} ON CONFLICT DO NOTHING", request.operation_id, data.name, None)
+    if data.name == "refuse":
+        raise Refused
+    await asyncio.sleep(0.1)
+    return reply(ThingOut(thing_id=request.operation_id, name=data.name))
+
+
+@get("/stream", who=ANYONE, summary="A body in pieces")
+async def stream() -> Answer:
+    async def pieces() -> AsyncIterator[bytes]:
+        for number in range(3):
+            yield b"%d," % number
+
+    return stream_reply(pieces(), media_type="text/plain", headers={"content-length": "6"})
+
+
+@get("/internal/secret", who=SERVICE, summary="For services")
+async def secret() -> Reply[str]:
+    return reply("secret")
+
+
+class Cat(State, frozen=True, kw_only=True):
+    cat_id: UUID
+
+
+async def fetch_cat(_context: ServiceContext, cat_id: UUID) -> Cat | None:
+    return Cat(cat_id=cat_id, version=1) if cat_id in CATS else None
+
+
+async def upsert_cat(tx: object, cat: Cat) -> None:
+    await tx.execute("INSERT INTO copies_of_cats VALUES ($1) ON CONFLICT DO NOTHING", cat.cat_id)  # type: ignore[attr-defined]
+
+
+service = Service(
+    name="probe",
+    summary="What the edge must cope with.",
+    migrations=Path(__file__).parent / "probe_migrations",
+    routes=(make, one, things, rename, clear, alone, pet, steps, stream, secret),
+    copies=(Copy(entity="cat", table="copies_of_cats", fetch=fetch_cat, upsert=upsert_cat),),
+)

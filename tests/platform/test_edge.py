@@ -1,0 +1,345 @@
+"""What the edge does for every request, on a service made for it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from moocflix.entrypoints.runtime import Runtime
+from moocflix.platform.auth.keys import PublishedKey
+from moocflix.platform.auth.tokens import AccessTokenSigner
+from moocflix.platform.database.urls import DatabaseUrls
+from moocflix.platform.ids import new_id
+from moocflix.platform.migrations import migrate
+from moocflix.platform.settings import Settings, load
+from tests.platform.probe import CATS, service
+
+Http = httpx.AsyncClient
+
+
+class Probe:
+    def __init__(self, runtime: Runtime, http: Http, sign: Callable[..., str]) -> None:
+        self.runtime = runtime
+        self.http = http
+        self.sign = sign
+        self.token = sign(new_id(), "student")
+
+    async def post(self, path: str, json: Any, **headers: str) -> httpx.Response:
+        sent = {"authorization": f"Bearer {self.token}", **{key.replace("_", "-"): value for key, value in headers.items()}}
+        return await self.http.post(path, json=json, headers=sent)
+
+    async def names(self) -> list[str]:
+        rows = await self.runtime.contexts["probe"].database.reader.fetch("SELECT name FROM things ORDER BY name")
+        return [row["name"] for row in rows]
+
+
+@pytest.fixture(scope="module")
+async def probe_urls(settings: Settings) -> DatabaseUrls:
+    urls = DatabaseUrls.of(settings).in_database("probe")
+    await migrate(urls, [service])
+    return urls
+
+
+@pytest.fixture(scope="module")
+def key() -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.generate()
+
+
+@pytest.fixture
+async def start(settings: Settings, probe_urls: DatabaseUrls, key: Ed25519PrivateKey) -> AsyncIterator[Any]:
+    """Start a probe with settings of its own."""
+    public = PublishedKey.of(key.public_key())
+    signer = AccessTokenSigner(public.kid, key, timedelta(minutes=15))
+    started: list[Probe] = []
+
+    def sign(user_id: UUID, role: Any, *, session_id: UUID | None = None) -> str:
+        now = datetime.now(UTC)
+        return signer.sign(user_id=user_id, session_id=session_id or new_id(), role=role, generation=1, now=now)
+
+    async def begin(**environ: str) -> Probe:
+        own = load(environ={**settings._environ, **environ})
+        runtime = Runtime(own, [service], probe_urls)
+        await runtime.start(broadcasts=False)
+        runtime.watch.verifier.use_keys([public])
+        http = Http(transport=httpx.ASGITransport(runtime.public), base_url="http://probe")
+        async with runtime.contexts["probe"].database.transaction() as tx:
+            await tx.execute("DELETE FROM things")
+            await tx.execute("DELETE FROM copies_of_cats")
+            await tx.execute("DELETE FROM idempotency_keys")
+        started.append(Probe(runtime, http, sign))
+        return started[-1]
+
+    yield begin
+    for probe in started:
+        await probe.http.aclose()
+        await probe.runtime.stop()
+
+
+@pytest.fixture
+async def probe(start: Callable[..., Awaitable[Probe]]) -> Probe:
+    return await start()
+
+
+async def test_an_answer_is_wrapped_and_names_its_correlation(probe: Probe) -> None:
+    response = await probe.post("/things", {"name": "a", "price": 12.5}, x_correlation_id="my-id.7")
+    body = response.json()
+    assert response.status_code == 201
+    assert body["status"] == "success"
+    assert body["data"]["price"] == 12.5
+    assert body["timestamp"].endswith("Z")
+    assert response.headers["x-correlation-id"] == "my-id.7"
+
+
+async def test_an_insane_correlation_id_is_replaced(probe: Probe) -> None:
+    response = await probe.http.get("/things", headers={"x-correlation-id": "two words {}"})
+    assert response.headers["x-correlation-id"] != "two words {}"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"name":""}', "name"),
+        (b'{"name":7}', "name"),
+        (b"{}", "name"),
+        (b'{"name":"a","parent":"x"}', "parent"),
+        (b'{"name":"a","price":"much"}', "price"),
+        (b"[]", "body"),
+        (b"{", "body"),
+        (b"", "body"),
+        (b'{"name":"a\\u0000b"}', "body"),
+        (b'{"name":"\\ud800"}', "body"),
+        (b'{"name":"\xff"}', "body"),
+        (b"[" * 100_000, "body"),
+    ],
+)
+async def test_a_bad_body_is_refused_naming_the_field(probe: Probe, body: bytes, field: str) -> None:
+    headers = {"authorization": f"Bearer {probe.token}", "content-type": "application/json"}
+    response = await probe.http.post("/things", content=body, headers=headers)
+    assert response.status_code == 400
+    assert [detail["field"] for detail in response.json()["error"]["details"]] == [field]
+    assert await probe.names() == []
+
+
+async def test_a_body_that_is_not_json_is_415_and_a_huge_one_413(probe: Probe) -> None:
+    headers = {"authorization": f"Bearer {probe.token}", "content-type": "text/plain"}
+    assert (await probe.http.post("/things", content=b"{}", headers=headers)).status_code == 415
+    huge = b'{"name":"' + b"x" * 2_000_000 + b'"}'
+    headers["content-type"] = "application/json"
+    assert (await probe.http.post("/things", content=huge, headers=headers)).status_code == 413
+
+    async def unannounced() -> AsyncIterator[bytes]:
+        for _ in range(40):
+            yield b"x" * 50_000
+
+    assert (await probe.http.post("/things", content=unannounced(), headers=headers)).status_code == 413
+
+
+@pytest.mark.parametrize("query", ["limit=101", "limit=0", "limit=x", "cursor=zzz", "cursor=W10", "cursor=%ff", "q=%00"])
+async def test_a_bad_parameter_is_400(probe: Probe, query: str) -> None:
+    response = await probe.http.get(f"/things?{query}")
+    assert response.status_code == 400
+    assert response.json()["status"] == "error"
+
+
+async def test_unknown_paths_are_404_and_wrong_methods_405(probe: Probe) -> None:
+    assert (await probe.http.get("/nothing")).status_code == 404
+    assert (await probe.http.get("/things/not-an-id")).status_code == 404
+    wrong = await probe.http.patch("/things")
+    assert wrong.status_code == 405
+    assert {"GET", "POST", "DELETE"} <= set(wrong.headers["allow"].split(", "))
+
+
+async def test_internal_routes_are_not_there_for_the_public(probe: Probe) -> None:
+    for path in ("/internal/secret", "/internal/", "//internal/secret", "/internal/secret/"):
+        assert (await probe.http.get(path)).status_code == 404, path
+
+
+async def test_internal_routes_need_the_token_of_a_service(probe: Probe) -> None:
+    client = probe.runtime._client("enrollments", "probe")
+    assert await client.get("/internal/secret", reply=str) == "secret"
+    async with Http(transport=httpx.ASGITransport(probe.runtime.internal), base_url="http://internal") as inside:
+        assert (await inside.get("/internal/secret")).status_code == 401
+        signed_in = {"authorization": f"Bearer {probe.token}"}
+        assert (await inside.get("/internal/secret", headers=signed_in)).status_code == 401
+
+
+async def test_a_refusal_undoes_the_write(probe: Probe) -> None:
+    assert (await probe.post("/things", {"name": "refuse"})).status_code == 409
+    assert await probe.names() == []
+
+
+async def test_a_refusal_that_keeps_its_writes_keeps_them(probe: Probe) -> None:
+    assert (await probe.post("/things", {"name": "remember"})).status_code == 409
+    assert await probe.names() == ["remember"]
+
+
+async def test_a_fault_undoes_the_write_and_tells_nothing(probe: Probe) -> None:
+    response = await probe.post("/things", {"name": "boom"})
+    assert response.status_code == 500
+    assert "boom" not in response.text
+    assert await probe.names() == []
+
+
+async def test_a_failing_commit_is_told_and_nothing_is_written(probe: Probe) -> None:
+    response = await probe.post("/things", {"name": "orphan", "parent": str(new_id())})
+    assert response.status_code == 409
+    assert await probe.names() == []
+
+
+async def test_one_statement_writes_without_a_transaction(probe: Probe) -> None:
+    assert (await probe.post("/alone", {"name": "alone"})).status_code == 200
+    assert await probe.names() == ["alone"]
+
+
+async def test_a_missing_copy_is_fetched_and_the_handler_run_once_more(probe: Probe) -> None:
+    cat = new_id()
+    CATS.add(cat)
+    assert (await probe.post("/pet", {"name": "purr", "parent": str(cat)})).status_code == 200
+    assert await probe.names() == ["purr"]
+
+
+async def test_a_copy_that_its_owner_does_not_have_is_404(probe: Probe) -> None:
+    assert (await probe.post("/pet", {"name": "purr", "parent": str(new_id())})).status_code == 404
+    assert await probe.names() == []
+
+
+async def test_100_at_once_under_one_key_have_one_effect(probe: Probe) -> None:
+    answers = await asyncio.gather(*(probe.post("/things", {"name": "slow"}, idempotency_key="k") for _ in range(100)))
+    done = [answer.content for answer in answers if answer.status_code == 201]
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    assert len(set(done)) == 1
+    assert await probe.names() == ["slow"]
+    again = await probe.post("/things", {"name": "slow"}, idempotency_key="k")
+    assert (again.status_code, again.content) == (201, done[0])
+    assert again.headers["idempotent-replayed"] == "true"
+
+
+async def test_a_key_with_another_body_is_refused(probe: Probe) -> None:
+    await probe.post("/things", {"name": "first"}, idempotency_key="k")
+    assert (await probe.post("/things", {"name": "second"}, idempotency_key="k")).status_code == 409
+    assert await probe.names() == ["first"]
+
+
+async def test_a_refused_request_frees_its_key(probe: Probe) -> None:
+    assert (await probe.post("/things", {"name": "refuse"}, idempotency_key="k")).status_code == 409
+    assert (await probe.post("/things", {"name": "fine"}, idempotency_key="k")).status_code == 201
+
+
+async def test_keys_of_two_people_are_two_keys(probe: Probe) -> None:
+    await probe.post("/things", {"name": "mine"}, idempotency_key="k")
+    probe.token = probe.sign(new_id(), "student")
+    assert (await probe.post("/things", {"name": "theirs"}, idempotency_key="k")).status_code == 201
+
+
+async def test_work_in_steps_holds_its_key_and_is_done_once(probe: Probe) -> None:
+    answers = await asyncio.gather(*(probe.post("/steps", {"name": "step"}, idempotency_key="k") for _ in range(20)))
+    assert sorted({answer.status_code for answer in answers}) == [200, 409]
+    assert await probe.names() == ["step"]
+    again = await probe.post("/steps", {"name": "step"}, idempotency_key="k")
+    assert again.content in {answer.content for answer in answers}
+    assert (await probe.post("/steps", {"name": "refuse"}, idempotency_key="r")).status_code == 409
+    assert (await probe.post("/steps", {"name": "other"}, idempotency_key="r")).status_code == 200
+
+
+async def test_a_shared_page_is_kept_and_dropped_with_a_write(probe: Probe) -> None:
+    made = (await probe.post("/things", {"name": "page"})).json()["data"]["thingId"]
+    first = await probe.http.get(f"/things/{made}")
+    reader = probe.runtime.contexts["probe"].database
+    async with reader.transaction() as tx:
+        await tx.execute("UPDATE things SET name = 'changed'")
+    assert (await probe.http.get(f"/things/{made}")).content == first.content
+    probe.runtime.byte_cache.drop("probe")
+    assert (await probe.http.get(f"/things/{made}")).json()["data"]["name"] == "changed"
+
+
+async def test_a_known_etag_gives_304_and_head_no_body(probe: Probe) -> None:
+    made = (await probe.post("/things", {"name": "page"})).json()["data"]["thingId"]
+    full = await probe.http.get(f"/things/{made}")
+    unchanged = await probe.http.get(f"/things/{made}", headers={"if-none-match": full.headers["etag"]})
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    head = await probe.http.head(f"/things/{made}")
+    assert (head.status_code, head.content) == (200, b"")
+    assert head.headers["content-length"] == full.headers["content-length"]
+
+
+async def test_if_match_takes_an_etag_alone(probe: Probe) -> None:
+    headers = {"authorization": f"Bearer {probe.token}", "if-match": "yesterday"}
+    assert (await probe.http.put(f"/things/{new_id()}", json={"name": "a"}, headers=headers)).status_code == 400
+    headers["if-match"] = '"7"'
+    assert (await probe.http.put(f"/things/{new_id()}", json={"name": "a"}, headers=headers)).json()["data"]["price"] == 7
+
+
+async def test_a_body_in_pieces_comes_whole(probe: Probe) -> None:
+    response = await probe.http.get("/stream")
+    assert response.text == "0,1,2,"
+    assert response.headers["x-correlation-id"]
+    assert (await probe.http.head("/stream")).content == b""
+
+
+async def test_nobody_and_the_wrong_role_are_told_apart(probe: Probe) -> None:
+    assert (await probe.http.delete("/things")).status_code == 401
+    signed_in = {"authorization": f"Bearer {probe.token}"}
+    assert (await probe.http.delete("/things", headers=signed_in)).status_code == 403
+    admin = {"authorization": f"Bearer {probe.sign(new_id(), 'admin')}"}
+    assert (await probe.http.delete("/things", headers=admin)).status_code == 200
+
+
+@pytest.mark.parametrize("value", ["Bearer nonsense", "Bearer ", "Basic YTpi", "Bearer a.b.c"])
+async def test_a_bad_token_is_401_everywhere(probe: Probe, value: str) -> None:
+    response = await probe.http.get("/things", headers={"authorization": value})
+    assert response.status_code == 401
+    assert response.headers["www-authenticate"].startswith("Bearer")
+
+
+async def test_a_limit_is_counted_for_each_caller(start: Callable[..., Awaitable[Probe]]) -> None:
+    probe = await start(MOOCFLIX_HTTP_API_LIMIT="3")
+    answers = [await probe.http.get("/things") for _ in range(4)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert answers[0].headers["ratelimit-policy"] == '"api";q=3;w=60'
+    assert answers[0].headers["ratelimit"].startswith('"api";r=2;')
+    assert 0 < int(answers[3].headers["retry-after"]) <= 21
+    signed_in = {"authorization": f"Bearer {probe.token}"}
+    assert (await probe.http.get("/things", headers=signed_in)).status_code == 200
+
+
+async def test_a_page_of_an_allowed_origin_may_call(start: Callable[..., Awaitable[Probe]]) -> None:
+    probe = await start(MOOCFLIX_HTTP_CORS_ORIGINS="https://app.example")
+    allowed = await probe.http.options("/things", headers={"origin": "https://app.example"})
+    assert allowed.status_code == 204
+    assert allowed.headers["access-control-allow-origin"] == "https://app.example"
+    refused = await probe.http.get("/things", headers={"origin": "https://evil.example"})
+    assert "access-control-allow-origin" not in refused.headers
+
+
+async def test_the_bus_and_other_services_see_no_table(probe_urls: DatabaseUrls) -> None:
+    bus = await asyncpg.connect(probe_urls.bus)
+    try:
+        await bus.fetch("SELECT 1 FROM probe.outbox LIMIT 1")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await bus.fetch("SELECT 1 FROM probe.things LIMIT 1")
+    finally:
+        await bus.close()
+
+
+async def test_the_log_line_names_route_and_user_and_no_secret(
+    start: Callable[..., Awaitable[Probe]], tmp_path: Any
+) -> None:
+    from moocflix.platform import logs
+
+    probe = await start()
+    with (tmp_path / "log").open("w") as out:
+        lines = logs.configure(out=out)
+        await probe.post("/things", {"name": "logged"}, x_correlation_id="log-me")
+        lines.flush()
+        logs.configure()
+    text = (tmp_path / "log").read_text()
+    assert '"route":"/things"' in text
+    assert '"correlationId":"log-me"' in text
+    assert probe.token not in text
+    assert "logged" not in text
