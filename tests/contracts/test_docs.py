@@ -1,0 +1,40 @@
+"""The documents say what the code does."""
+
+import re
+from pathlib import Path
+
+from tests.contracts import configuration_page
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")]
+PAGES += sorted((ROOT / "docs").rglob("*.md"))
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    assert configuration_page.undocumented() == []
+
+
+def test_the_configuration_page_is_that_of_the_code() -> None:
+    assert configuration_page.PAGE.read_text(encoding="utf-8") == configuration_page.page(), "run: make docs"
+
+
+def test_every_link_between_pages_leads_somewhere() -> None:
+    dead = [
+        f"{page.relative_to(ROOT)}: {target}"
+        for page in PAGES
+        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+        if not (page.parent / target).exists()
+    ]
+    assert dead == []
+
+
+def test_every_decision_is_in_the_index() -> None:
+    folder = ROOT / "docs" / "decisions"
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    assert [page.name for page in folder.glob("0*.md") if f"({page.name})" not in index] == []
+
+
+def test_every_target_of_make_is_explained() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)
+    assert [target for target in targets if not re.search(rf"^{target}:.*## ", makefile, re.MULTILINE)] == []
