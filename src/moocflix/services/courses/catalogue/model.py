@@ -1,0 +1,100 @@
+"""The catalogue: which courses are asked for, in which order, and what is shown of each."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Meta
+
+from moocflix.contracts.courses import Difficulty, Status
+from moocflix.platform.errors import Invalid
+
+Sort = Literal["newest", "popular", "rating", "price", "relevance"]
+
+SORT_KEYS: dict[Sort, Any] = {
+    "newest": datetime,
+    "popular": Annotated[int, Meta(ge=0, le=2**31 - 1)],
+    "rating": Decimal,
+    "price": Decimal,
+    "relevance": float,
+}
+"""What a cursor of each order holds beside the order's name and the course's id."""
+
+
+class RelevanceOfNothing(Invalid):
+    def __init__(self) -> None:
+        super().__init__("Only what is searched for with q can be sorted by relevance.", field="sort")
+
+
+class CursorOfAnotherOrder(Invalid):
+    def __init__(self) -> None:
+        super().__init__("This cursor belongs to another order of the list.", field="cursor")
+
+
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """What courses must be; `duration` in minutes, at most. `owner` asks for one's own, drafts too."""
+
+    q: str | None = None
+    category: str | None = None
+    difficulty: Difficulty | None = None
+    duration: int | None = None
+    instructor_id: UUID | None = None
+    min_price: Decimal | None = None
+    max_price: Decimal | None = None
+    language: str | None = None
+    tag: str | None = None
+    owner: UUID | None = None
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """A course in the catalogue; `duration` in seconds. `sort_key` places it in the order that was asked for."""
+
+    id: UUID
+    title: str
+    instructor_id: UUID
+    instructor: str
+    rating: Decimal
+    rating_count: int
+    duration: int
+    category: str
+    cover_image_url: str | None
+    summary: str
+    price: Decimal
+    currency: str
+    difficulty: Difficulty
+    tags: list[str]
+    language: str
+    status: Status
+    module_count: int
+    lesson_count: int
+    student_count: int
+    listed_at: datetime
+    sort_key: datetime | int | Decimal | float
+
+
+class Category(msgspec.Struct, frozen=True, kw_only=True):
+    """A category with the number of courses that are found in it."""
+
+    name: str
+    course_count: int
+
+
+def order_of(sort: Sort | None, *, q: str | None) -> Sort:
+    """The order that is asked for: for a search the best matches first, else the newest. Raises RelevanceOfNothing."""
+    if sort is None:
+        return "newest" if q is None else "relevance"
+    if sort == "relevance" and q is None:
+        raise RelevanceOfNothing
+    return sort
+
+
+def place_in(sort: Sort, cursor: tuple[str, Any, UUID] | None) -> tuple[Any, UUID] | None:
+    """Behind which sort key and id a page begins. Raises CursorOfAnotherOrder."""
+    if cursor is None:
+        return None
+    made_for, key, course_id = cursor
+    if made_for != sort:
+        raise CursorOfAnotherOrder
+    return key, course_id
