@@ -1,0 +1,37 @@
+"""The deletion of a course: who wants it, and how far force goes."""
+
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from moocflix.platform.errors import Forbidden
+from moocflix.services.courses.course.model import Viewer
+
+
+class ForceNotAllowed(Forbidden):
+    def __init__(self) -> None:
+        super().__init__("Only admins may delete a course in which students are enrolled.")
+
+
+class Deletion(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What is meant: kept with the intent until the course is gone, or stays."""
+
+    course_id: UUID
+    deletion_id: UUID
+    viewer_id: UUID | None
+    is_admin: bool
+    force: bool
+    if_match: int | None
+
+    @property
+    def viewer(self) -> Viewer:
+        return Viewer(self.viewer_id, self.is_admin)
+
+    @classmethod
+    def read(cls, payload: dict[str, Any]) -> "Deletion":
+        return msgspec.convert(payload, cls)
+
+    def payload(self) -> dict[str, Any]:
+        said: dict[str, Any] = msgspec.to_builtins(self)
+        return said
