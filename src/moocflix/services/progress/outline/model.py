@@ -1,0 +1,19 @@
+"""A course's outline, as its owner hands it over."""
+
+from moocflix.contracts.courses import CourseState, LessonState, ModuleState
+from moocflix.platform.events.envelope import State
+
+
+class Outline(State, frozen=True, kw_only=True):
+    """A course with all its modules and lessons, drafts too; `version` is the course's."""
+
+    course: CourseState
+    modules: list[ModuleState]
+    lessons: list[LessonState]
+
+
+RECOUNT_COURSE = "recount-course"
+"""The job that counts everybody's progress in a course anew."""
+
+FORGET_COURSE = "forget-course"
+"""The job that removes everybody's progress in a course that was deleted."""

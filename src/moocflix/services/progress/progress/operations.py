@@ -1,0 +1,64 @@
+"""Noting what a learner did, and forgetting what was done in a course that is gone."""
+
+from uuid import UUID
+
+from moocflix.platform.database.transaction import Database, Tx
+from moocflix.platform.errors import CopyMissing
+from moocflix.services.progress.progress import sql
+from moocflix.services.progress.progress.model import (
+    LessonNotInCourse,
+    LessonNotInModule,
+    Noted,
+    ProgressNotFound,
+    Update,
+    Verdict,
+)
+
+
+async def update(tx: Tx, update: Update, *, caller_id: UUID, new_id: UUID, event_ids: tuple[UUID, UUID]) -> Noted:
+    """Note what a learner did in a lesson: progress never falls, time adds up, the course completes once."""
+    noted = await _try(tx, update, caller_id=caller_id, new_id=new_id, event_ids=event_ids)
+    if noted is None:
+        # Another update of this enrolment came between. With the row locked none can, so that this try is the last.
+        await sql.lock(tx, enrollment_id=update.enrollment_id)
+        noted = await _try(tx, update, caller_id=caller_id, new_id=new_id, event_ids=event_ids)
+    if noted is None:
+        message = f"the progress of enrollment {update.enrollment_id} changed while it was locked"
+        raise RuntimeError(message)
+    tx.wake()
+    return noted
+
+
+async def _try(tx: Tx, update: Update, *, caller_id: UUID, new_id: UUID, event_ids: tuple[UUID, UUID]) -> Noted | None:
+    found = await sql.update(tx, update, caller_id=caller_id, new_id=new_id, event_ids=event_ids)
+    if found is None:
+        raise CopyMissing("enrollment", update.enrollment_id)
+    verdict, course_id, noted = found
+    if verdict != "noted":
+        raise _refusal(verdict, update, course_id=course_id)
+    return noted
+
+
+def _refusal(verdict: Verdict, update: Update, *, course_id: UUID) -> Exception:
+    match verdict:
+        case "dropped":
+            # It may have been taken up again a moment ago: its owner knows.
+            return CopyMissing("dropped enrollment", update.enrollment_id)
+        case "outline_unknown":
+            return CopyMissing("outline", course_id)
+        case "lesson_unknown":
+            return CopyMissing("lesson", update.lesson_id)
+        case "lesson":
+            return LessonNotInCourse()
+        case "module":
+            return LessonNotInModule()
+        case "stranger" | "noted":
+            return ProgressNotFound()
+
+
+async def forget_course(database: Database, *, course_id: UUID, batch: int) -> None:
+    """Remove everybody's progress in a course that was deleted."""
+    removed = batch
+    while removed:
+        async with database.transaction() as tx:
+            removed = await sql.remove_some(tx, course_id=course_id, at_most=batch)

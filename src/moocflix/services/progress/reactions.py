@@ -1,0 +1,41 @@
+"""What progress does on the events of others."""
+
+from moocflix.contracts.courses import (
+    CourseDeleted,
+    CourseState,
+    LessonDeleted,
+    LessonState,
+    ModuleDeleted,
+    ModuleState,
+)
+from moocflix.contracts.enrollments import EnrollmentState
+from moocflix.platform.clock import utc_now
+from moocflix.platform.database.transaction import Tx
+from moocflix.platform.events.envelope import Message
+from moocflix.services.progress.outline import operations as outlines
+from moocflix.services.progress.recount import operations as recounts
+
+
+async def course_changed(tx: Tx, course: CourseState, _message: Message) -> None:
+    """Keep the course's copy."""
+    await outlines.note_course(tx, course=course)
+
+
+async def course_deleted(tx: Tx, course: CourseDeleted, _message: Message) -> None:
+    """Leave a tombstone, and have everybody's progress in the course removed."""
+    await outlines.bury_course(tx, course=course)
+
+
+async def module_changed(tx: Tx, module: ModuleState | ModuleDeleted, _message: Message) -> None:
+    """Keep the module's copy, and count anew where that changes what counts."""
+    await outlines.note_module(tx, module=module)
+
+
+async def lesson_changed(tx: Tx, lesson: LessonState | LessonDeleted, _message: Message) -> None:
+    """Keep the lesson's copy, and count anew where that changes what counts."""
+    await outlines.note_lesson(tx, lesson=lesson)
+
+
+async def enrollment_changed(tx: Tx, enrollment: EnrollmentState, _message: Message) -> None:
+    """Keep the enrolment's copy."""
+    await recounts.note_enrollment(tx, enrollment=enrollment, now=utc_now())

@@ -1,0 +1,1 @@
+"""Counting anew: what a change of a course's outline makes of everybody's progress in it."""
