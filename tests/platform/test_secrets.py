@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from moocflix.platform.auth.sealing import Seal, SealBroken, derive_key
-from moocflix.platform.auth.secrets import SecretMissing, Secrets
+from moocflix.platform.sealing import Seal, SealBroken, derive_key
+from moocflix.platform.secrets import SecretMissing, Secrets
 from moocflix.platform.settings import Settings
 
 

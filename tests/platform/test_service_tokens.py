@@ -13,13 +13,13 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from moocflix.platform import clock
 from moocflix.platform.auth.keys import thumbprint
-from moocflix.platform.auth.secrets import SecretMissing
 from moocflix.platform.auth.service_tokens import (
     ServiceKeys,
     ServiceTokenRefused,
     ServiceTokenSigner,
     ServiceTokenVerifier,
 )
+from moocflix.platform.secrets import SecretMissing
 
 
 @pytest.fixture(autouse=True)

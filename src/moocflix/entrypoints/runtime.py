@@ -12,7 +12,6 @@ import httpx
 
 from moocflix import __version__
 from moocflix.platform.auth.published import REVOCATIONS_CHANNEL
-from moocflix.platform.auth.secrets import Secrets
 from moocflix.platform.auth.service_tokens import ServiceKeys, ServiceTokenSigner, ServiceTokenVerifier
 from moocflix.platform.auth.watch import TokenWatch, UsersService
 from moocflix.platform.cache.limiter import Limiter, MemoryLimiter
@@ -32,6 +31,7 @@ from moocflix.platform.http.edge import Edge, EdgeParts
 from moocflix.platform.http.identify import Identify
 from moocflix.platform.http.openapi import description
 from moocflix.platform.metrics import Metrics
+from moocflix.platform.secrets import Secrets
 from moocflix.platform.service import Service, ServiceContext
 from moocflix.platform.settings import DatabaseSettings, HttpSettings, PlatformSettings, Section, Settings
 from moocflix.platform.storage.settings import StorageSettings, open_storage

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from moocflix.platform.auth.secrets import read_or_make
+from moocflix.platform.secrets import read_or_make
 
 SUPERUSER = "postgres"
 _PASSWORD = "postgres-password"  # noqa: S105 - the name of its file

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from moocflix.platform.events.envelope import Payload
+import msgspec
 
 
-class JsonWebKey(Payload, frozen=True, kw_only=True):
+class JsonWebKey(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """A public key that signs access tokens (RFC 7517, RFC 8037)."""
 
     kid: str
@@ -18,13 +18,13 @@ class JsonWebKey(Payload, frozen=True, kw_only=True):
     use: Literal["sig"] = "sig"
 
 
-class JsonWebKeySet(Payload, frozen=True, kw_only=True):
+class JsonWebKeySet(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """`GET /.well-known/jwks.json`, `GET /internal/signing-keys`: the keys whose tokens count."""
 
     keys: list[JsonWebKey]
 
 
-class Revocation(Payload, frozen=True, kw_only=True):
+class Revocation(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """An ended session, or a user whose tokens of `generation` and below no longer count.
 
     `number` orders revocations, for `GET /internal/revocations?after=`; after `expires_at` every token that it
@@ -38,7 +38,7 @@ class Revocation(Payload, frozen=True, kw_only=True):
     expires_at: datetime
 
 
-class RevocationList(Payload, frozen=True, kw_only=True):
+class RevocationList(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """`GET /internal/revocations?after=`: those after a number, oldest first, at most REVOCATIONS_PAGE of them.
 
     `last` is the highest number given out so far.

@@ -25,9 +25,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from moocflix.platform.auth.keys import PublishedKey, thumbprint
 from moocflix.platform.auth.principal import ServicePrincipal
-from moocflix.platform.auth.secrets import SecretMissing, Secrets, read_or_make
 from moocflix.platform.clock import utc_now
 from moocflix.platform.errors import Unauthorized
+from moocflix.platform.secrets import SecretMissing, Secrets, read_or_make
 
 TYPE = "service"
 LIFETIME = timedelta(seconds=60)

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
-from moocflix.platform.auth.secrets import Secrets
 from moocflix.platform.postgres_address import running_address
+from moocflix.platform.secrets import Secrets
 from moocflix.platform.settings import DatabaseSettings, PlatformSettings, Settings, SettingsError
 
 DATABASE = "moocflix"

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from moocflix.platform.auth.secrets import Secrets
+from moocflix.platform.secrets import Secrets
 from moocflix.platform.settings import PlatformSettings, SecretText, Section, Settings, SettingsError
 from moocflix.platform.storage.local import LocalStorage
 from moocflix.platform.storage.port import Storage

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from moocflix.platform.auth.sealing import derive_key
+from moocflix.platform.sealing import derive_key
 from moocflix.platform.settings import PlatformSettings, Section, Settings, SettingsError
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
