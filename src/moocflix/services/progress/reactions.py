@@ -1,4 +1,4 @@
-"""What progress does on the events of others."""
+"""What progress does on the events of others, and with what it fetches where it cannot wait for them."""
 
 from moocflix.contracts.courses import (
     CourseDeleted,
@@ -13,6 +13,7 @@ from moocflix.platform.clock import utc_now
 from moocflix.platform.database.transaction import Tx
 from moocflix.platform.events.envelope import Message
 from moocflix.services.progress.outline import operations as outlines
+from moocflix.services.progress.outline.model import Outline
 from moocflix.services.progress.recount import operations as recounts
 
 
@@ -28,14 +29,24 @@ async def course_deleted(tx: Tx, course: CourseDeleted, _message: Message) -> No
 
 async def module_changed(tx: Tx, module: ModuleState | ModuleDeleted, _message: Message) -> None:
     """Keep the module's copy, and count anew where that changes what counts."""
-    await outlines.note_module(tx, module=module)
+    await outlines.note_module(tx, module=module, now=utc_now())
 
 
 async def lesson_changed(tx: Tx, lesson: LessonState | LessonDeleted, _message: Message) -> None:
     """Keep the lesson's copy, and count anew where that changes what counts."""
-    await outlines.note_lesson(tx, lesson=lesson)
+    await outlines.note_lesson(tx, lesson=lesson, now=utc_now())
 
 
 async def enrollment_changed(tx: Tx, enrollment: EnrollmentState, _message: Message) -> None:
     """Keep the enrolment's copy."""
     await recounts.note_enrollment(tx, enrollment=enrollment, now=utc_now())
+
+
+async def outline_fetched(tx: Tx, outline: Outline) -> None:
+    """Keep a whole outline."""
+    await outlines.load(tx, outline=outline, now=utc_now())
+
+
+async def lesson_fetched(tx: Tx, lesson: LessonState) -> None:
+    """Keep a lesson that a learner has found before its event was here."""
+    await outlines.note_lesson(tx, lesson=lesson, now=utc_now())

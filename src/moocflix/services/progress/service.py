@@ -18,7 +18,6 @@ from moocflix.contracts.progress import TOPICS
 from moocflix.platform.service import Copy, Job, PersonalTable, Reaction, Service
 from moocflix.services.progress import clients, jobs, reactions
 from moocflix.services.progress.enrollment import sql as enrollment_sql
-from moocflix.services.progress.outline import operations as outlines
 from moocflix.services.progress.outline import sql as outline_sql
 from moocflix.services.progress.outline.model import FORGET_COURSE, RECOUNT_COURSE
 from moocflix.services.progress.progress import routes as progress_routes
@@ -56,8 +55,8 @@ service = Service(
             pages=clients.course_page,
         ),
         # Modules and lessons come whole, course by course, when a course's progress is first asked for.
-        Copy(entity="outline", table="outlines", fetch=clients.fetch_outline, upsert=outlines.load),
-        Copy(entity="lesson", table="lessons_copy", fetch=clients.fetch_lesson, upsert=outlines.take_lesson),
+        Copy(entity="outline", table="outlines", fetch=clients.fetch_outline, upsert=reactions.outline_fetched),
+        Copy(entity="lesson", table="lessons_copy", fetch=clients.fetch_lesson, upsert=reactions.lesson_fetched),
         Copy(
             entity="enrollment",
             table="enrollments_copy",

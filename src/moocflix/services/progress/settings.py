@@ -15,6 +15,3 @@ class ProgressSettings(Section, frozen=True, kw_only=True):
     batch: Annotated[
         int, Meta(ge=1, le=10_000, description="How many learners are counted anew in one transaction.")
     ] = 200
-    second_look: Annotated[
-        float, Meta(ge=0, description="After how many seconds a change of what counts is looked at once more.")
-    ] = 5

@@ -1,5 +1,7 @@
 """A course's outline, as its owner hands it over."""
 
+from datetime import timedelta
+
 from moocflix.contracts.courses import CourseState, LessonState, ModuleState
 from moocflix.platform.events.envelope import State
 
@@ -17,3 +19,10 @@ RECOUNT_COURSE = "recount-course"
 
 FORGET_COURSE = "forget-course"
 """The job that removes everybody's progress in a course that was deleted."""
+
+SETTLING = timedelta(seconds=2)
+"""How long after a change of what counts everybody is counted anew.
+
+An instructor's changes come in bursts, and the deletion of a course takes its lessons one by one: only what they leave
+behind is counted. Meanwhile every update in flight by the earlier outline has ended.
+"""

@@ -5,38 +5,24 @@ from uuid import UUID
 
 from moocflix.contracts.enrollments import EnrollmentState
 from moocflix.contracts.progress import COURSE_COMPLETED, PROGRESS_UPDATED
-from moocflix.platform import jobs
 from moocflix.platform.database.transaction import Database, Tx
 from moocflix.services.progress.enrollment import sql as enrollment_sql
 from moocflix.services.progress.outline import sql as outline_sql
-from moocflix.services.progress.outline.model import RECOUNT_COURSE
 from moocflix.services.progress.recount import sql
 
 
-async def recount_course(database: Database, *, course_id: UUID, revision: int, batch: int, now: datetime) -> bool:
-    """Count everybody anew who is behind `revision`; False where a later one makes this one needless."""
+async def recount_course(database: Database, *, course_id: UUID, revision: int, batch: int, now: datetime) -> None:
+    """Count everybody anew who is behind `revision`; nobody, where a later revision has a count of its own."""
     last: UUID | None = None
     while True:
         async with database.transaction() as tx:
             if await outline_sql.revision(tx, course_id=course_id) != revision:
-                return False
+                return
             behind = await sql.lock_behind(tx, course_id=course_id, after=last, at_most=batch)
             if not behind:
-                return True
+                return
             await _recount(tx, behind, now=now)
         last = behind[-1]
-
-
-async def look_again(database: Database, *, course_id: UUID, revision: int, at: datetime) -> None:
-    """Have the same count made once more: an update that had begun before the change may end after the count."""
-    async with database.transaction() as tx:
-        await jobs.enqueue(
-            tx,
-            RECOUNT_COURSE,
-            {"courseId": str(course_id), "revision": revision, "again": True},
-            unique_key=f"{course_id}:{revision}:again",
-            run_at=at,
-        )
 
 
 async def note_enrollment(tx: Tx, *, enrollment: EnrollmentState, now: datetime) -> None:

@@ -14,7 +14,8 @@ async def lock_behind(tx: Tx, *, course_id: UUID, after: UUID | None, at_most: i
         SELECT p.enrollment_id
           FROM course_progress AS p JOIN enrollments_copy AS e USING (enrollment_id)
          WHERE p.course_id = $1 AND p.enrollment_id > coalesce($2, '00000000-0000-0000-0000-000000000000'::uuid)
-           AND p.outline_revision < (SELECT o.revision FROM outlines AS o WHERE o.course_id = $1 AND o.version > 0)
+           AND p.outline_revision < (SELECT o.revision FROM outlines AS o JOIN courses_copy AS c USING (course_id)
+                                      WHERE o.course_id = $1 AND o.version > 0 AND NOT c.deleted)
            AND e.status <> 'dropped'
          ORDER BY p.enrollment_id LIMIT $3 FOR NO KEY UPDATE OF p
         """,
