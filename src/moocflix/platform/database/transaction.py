@@ -3,18 +3,21 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import asyncpg
 
+from moocflix.platform.database.outbox import OutboxRow, insert_rows
 from moocflix.platform.database.pool import Connection, Pool
 from moocflix.platform.errors import Unavailable
-from moocflix.platform.events.envelope import Payload, Topic
-from moocflix.platform.events.outbox import OutboxRow, insert_rows
 from moocflix.platform.trace import Trace, current_trace
 
+if TYPE_CHECKING:
+    # By name only: events stand above the database.
+    from moocflix.platform.events.envelope import Payload, Topic
+
 Record = asyncpg.Record
-P = TypeVar("P", bound=Payload)
+P = TypeVar("P", bound="Payload")
 
 _AWAY = (OSError, asyncpg.InterfaceError)
 _AWAY_SENTENCE = "The database went away."
@@ -130,7 +133,7 @@ class Tx:
             return await self.fetchrow(sql, *args)
         return await Statements(self._pool).fetchrow(sql, *args)
 
-    def publish(self, topic: Topic[P], payload: P) -> None:
+    def publish(self, topic: "Topic[P]", payload: P) -> None:
         """Have the event written with the commit; call it after the entity's row is locked."""
         self._rows.append(OutboxRow.of(topic, payload, self.trace))
         self._wakes = True

@@ -1,16 +1,19 @@
 """The outbox: a row for each event, written in the transaction of the change that it tells of."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
 
-from moocflix.platform.events.envelope import Payload, Topic
 from moocflix.platform.ids import new_id
 from moocflix.platform.trace import Trace
 
-P = TypeVar("P", bound=Payload)
+if TYPE_CHECKING:
+    # By name only: events stand above the database.
+    from moocflix.platform.events.envelope import Payload, Topic
+
+P = TypeVar("P", bound="Payload")
 
 _encoder = msgspec.json.Encoder()
 
@@ -36,7 +39,7 @@ class OutboxRow(NamedTuple):
     data: str
 
     @classmethod
-    def of(cls, topic: Topic[P], payload: P, trace: Trace) -> "OutboxRow":
+    def of(cls, topic: "Topic[P]", payload: P, trace: Trace) -> "OutboxRow":
         """The row that tells of `payload`."""
         key = str(getattr(payload, topic.key))
         subject = str(getattr(payload, topic.subject)) if topic.subject else key
