@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from uuid import UUID
 
 from moocflix.platform.database.transaction import Database, Tx
-from moocflix.platform.events.envelope import Message, State, Topic
 from moocflix.platform.settings import Section, Settings
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
 
+    # By name only: events stand above what a service is declared with.
     from moocflix.platform.client import InternalClient
+    from moocflix.platform.events.envelope import Message, State, Topic
     from moocflix.platform.storage.port import Storage
 
 T = TypeVar("T")
@@ -45,14 +46,14 @@ class ServiceContext:
 class React(Protocol):
     """A reaction: one event, one operation, in one transaction with the inbox row."""
 
-    async def __call__(self, tx: Tx, event: Any, message: Message, /) -> None: ...
+    async def __call__(self, tx: Tx, event: Any, message: "Message", /) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reaction:
     """What a service does on an event."""
 
-    topic: Topic[Any]
+    topic: "Topic[Any]"
     run: React
 
 
@@ -85,10 +86,10 @@ class Copy:
 
     entity: str
     table: str
-    fetch: Callable[[ServiceContext, UUID], Awaitable[State | None]]
+    fetch: "Callable[[ServiceContext, UUID], Awaitable[State | None]]"
     upsert: Callable[[Tx, Any], Awaitable[None]]
     """Applies a state only where its version is newer than the copy's."""
-    pages: Callable[[ServiceContext, str | None], Awaitable[tuple[Sequence[State], str | None]]] | None = None
+    pages: "Callable[[ServiceContext, str | None], Awaitable[tuple[Sequence[State], str | None]]] | None" = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +120,7 @@ class Service:
     summary: str
     migrations: Path
     routes: "tuple[HTTPRouteHandler, ...]"
-    topics: tuple[Topic[Any], ...] = ()
+    topics: "tuple[Topic[Any], ...]" = ()
     """What it publishes."""
     reactions: tuple[Reaction, ...] = ()
     jobs: tuple[Job, ...] = ()
@@ -132,5 +133,3 @@ class Service:
     """Run once in each process before it is ready."""
     rewindable: bool = True
     """Whether its reactions have no effects outside its database, so that its group may be rewound."""
-
-
