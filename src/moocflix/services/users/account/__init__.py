@@ -1,0 +1,1 @@
+"""An account: who somebody is, and how they prove it."""

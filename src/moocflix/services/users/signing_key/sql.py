@@ -1,0 +1,58 @@
+"""Signing keys in the database."""
+
+from datetime import datetime
+
+from moocflix.platform.database.transaction import Reader, Tx
+from moocflix.services.users.signing_key.model import SigningKey
+
+_COLUMNS = "kid, public_key, sealed_private_key, created_at, published_until"
+
+
+async def current(db: Reader) -> SigningKey | None:
+    """The key that signs."""
+    row = await db.fetchrow(f"SELECT {_COLUMNS} FROM signing_keys WHERE published_until IS NULL")
+    return None if row is None else SigningKey(**row)
+
+
+async def published(db: Reader, *, now: datetime) -> list[SigningKey]:
+    """The keys whose tokens count, the one that signs first."""
+    rows = await db.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM signing_keys
+         WHERE published_until IS NULL OR published_until > $1
+         ORDER BY created_at DESC, kid
+        """,
+        now,
+    )
+    return [SigningKey(**row) for row in rows]
+
+
+async def insert_if_none(tx: Tx, *, key: SigningKey) -> None:
+    """Let this key sign, unless there is one already: of two processes at their first start one wins."""
+    await tx.execute(
+        """
+        INSERT INTO signing_keys (kid, public_key, sealed_private_key, created_at)
+        VALUES ($1, $2, $3, $4)
+            ON CONFLICT ((true)) WHERE published_until IS NULL DO NOTHING
+        """,
+        key.kid,
+        key.public_key,
+        key.sealed_private_key,
+        key.created_at,
+    )
+
+
+async def retire(tx: Tx, *, published_until: datetime) -> int:
+    """Let no key sign any more, nor be published after this time; how many that changes."""
+    return await tx.execute(
+        """
+        UPDATE signing_keys SET published_until = $1
+         WHERE published_until IS NULL OR published_until > $1
+        """,
+        published_until,
+    )
+
+
+async def forget_unpublished(tx: Tx, *, before: datetime) -> int:
+    """Drop the keys that are published no longer; how many."""
+    return await tx.execute("DELETE FROM signing_keys WHERE published_until <= $1", before)
