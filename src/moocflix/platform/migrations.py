@@ -129,6 +129,18 @@ async def check_code(service_url: str, schema: str, *, code: str = __version__) 
         await connection.close()
 
 
+async def is_migrated(urls: DatabaseUrls, schema: str) -> bool:
+    """Whether anything was ever migrated in this service's schema."""
+    try:
+        connection = await asyncpg.connect(urls.admin_of(schema))
+    except asyncpg.InvalidCatalogNameError:
+        return False
+    try:
+        return await connection.fetchval("SELECT to_regclass($1)", f"{schema}.schema_migrations") is not None
+    finally:
+        await connection.close()
+
+
 def _by_database(urls: DatabaseUrls, sources: Iterable[Source]) -> dict[str, list[Source]]:
     """The services by the administrator's URL of the database in which they live."""
     groups: dict[str, list[Source]] = {}
@@ -251,3 +263,47 @@ async def _apply(owner: Connection, schema: str, migration: Migration, code: str
 
 def _number(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version)[:3])
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseState:
+    """What an operator wants to know of a database."""
+
+    version: str
+    waiting: int
+    """Migrations that have not run yet."""
+    connections: int
+    max_connections: int
+
+
+async def examine_database(urls: DatabaseUrls, sources: Sequence[Source], *, code: str = __version__) -> DatabaseState:
+    """Look at the database with the services' own logins, changing nothing. Raises MigrationError."""
+    waiting = 0
+    for source in sources:
+        files = [*read_migrations(PLATFORM, prefix="platform/"), *read_migrations(source.migrations)]
+        try:
+            connection = await asyncpg.connect(urls.service(source.name))
+        except (asyncpg.InvalidCatalogNameError, asyncpg.InvalidAuthorizationSpecificationError):
+            waiting += len(files)  # neither its database nor its role is there yet
+            continue
+        try:
+            applied = await _applied(connection, source.name)
+        except asyncpg.PostgresError:
+            applied = {}
+        finally:
+            await connection.close()
+        _check_code(source.name, applied, files, code)
+        waiting += sum(migration.name not in applied for migration in files)
+    return await _state(urls, waiting)
+
+
+async def _state(urls: DatabaseUrls, waiting: int) -> DatabaseState:
+    connection = await asyncpg.connect(urls.bus if not waiting else urls.admin)
+    try:
+        row = await connection.fetchrow(
+            "SELECT split_part(current_setting('server_version'), ' ', 1) AS version, "
+            "current_setting('max_connections')::int AS most, (SELECT count(*) FROM pg_stat_activity) AS used"
+        )
+    finally:
+        await connection.close()
+    return DatabaseState(row["version"], waiting, row["used"], row["most"])
