@@ -10,6 +10,7 @@ import httpx
 
 from moocflix.entrypoints.runtime import Runtime
 from moocflix.entrypoints.services import SERVICES
+from moocflix.entrypoints.users import create_admin
 from moocflix.entrypoints.work import settle
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.database.urls import DatabaseUrls
@@ -19,7 +20,7 @@ from moocflix.platform.settings import Settings
 PASSWORD = "correct horse battery staple"
 
 # What a platform keeps from test to test: its keys, and where its consumers stand.
-KEPT_TABLES = ("signing_keys", "token_keys", "schema_migrations", "migrations", "offsets", "copies", "leases", "schedules")
+KEPT_TABLES = ("signing_keys", "token_keys", "revocation_numbers", "schema_migrations", "migrations", "offsets", "copies", "leases", "schedules")
 _numbers = itertools.count(1)
 
 
@@ -135,8 +136,6 @@ class TestPlatform:
         return Person(UUID(data["userId"]), name, email, role, data["token"], data["refreshToken"], self.http)
 
     async def _admin_person(self, name: str, email: str) -> Person:
-        from moocflix.services.users.account.operations import create_admin
-
         await create_admin(self.context("users"), name=name, email=email, password=PASSWORD)
         return await self.sign_in(email, name=name, role="admin")
 
