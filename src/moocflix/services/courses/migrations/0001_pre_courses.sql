@@ -60,7 +60,8 @@ CREATE TABLE courses (
 -- The catalogue's orders and filters; what nobody may find is in none of them.
 CREATE INDEX courses_newest ON courses (listed_at, id) WHERE status = 'published' AND deletion_id IS NULL;
 CREATE INDEX courses_cheapest ON courses (price, id) WHERE status = 'published' AND deletion_id IS NULL;
-CREATE INDEX courses_category ON courses (category_key, listed_at, id) WHERE status = 'published' AND deletion_id IS NULL;
+CREATE INDEX courses_category ON courses (category_key, listed_at, id) INCLUDE (category)
+    WHERE status = 'published' AND deletion_id IS NULL;
 CREATE INDEX courses_tags ON courses USING gin (tag_keys) WHERE status = 'published' AND deletion_id IS NULL;
 CREATE INDEX courses_words ON courses USING gin (words) WHERE status = 'published' AND deletion_id IS NULL;
 -- An instructor's own, drafts too.

@@ -17,8 +17,8 @@ class IncompleteOrder(Invalid):
         super().__init__(message, field="modules")
 
 
-class ShownStep(msgspec.Struct, frozen=True, kw_only=True):
-    """A lesson in the structure, as far as the viewer may see it."""
+class ShownStep(msgspec.Struct, frozen=True):
+    """A lesson in the structure, as far as the viewer may see it. Its fields follow each other as in the statement."""
 
     id: UUID
     title: str
@@ -34,15 +34,15 @@ class ShownStep(msgspec.Struct, frozen=True, kw_only=True):
     assessment_id: UUID | None
 
 
-class ShownPart(msgspec.Struct, frozen=True, kw_only=True):
-    """A module in the structure."""
+class ShownPart(msgspec.Struct, frozen=True):
+    """A module in the structure; likewise."""
 
     id: UUID
     title: str
     position: int
     status: Status
     version: int
-    lessons: list[ShownStep]
+    lessons: list[ShownStep] = []
 
 
 class Structure(msgspec.Struct, frozen=True, kw_only=True):

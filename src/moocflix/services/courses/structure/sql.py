@@ -11,17 +11,20 @@ from moocflix.services.courses.course.model import Viewer
 from moocflix.services.courses.lesson.sql import ASKS, MANAGES, WHOLE
 from moocflix.services.courses.structure.model import ShownPart, ShownStep, Structure
 
+# Where the module's columns begin, after the lesson's, and the course's after them.
+_MODULE = 12
+_COURSE = 17
+
 # One row for each lesson, one for a module without any, one for a course without modules. What a viewer may not see
 # is never read: the texts of lessons are the most of it.
 _STRUCTURE = f"""
-SELECT s.title AS course_title, s.structure_version, s.manages, s.whole, s.asks,
-       m.id AS module_id, m.title AS module_title, m.position AS module_position, m.status AS module_status,
-       m.version AS module_version,
-       l.id, l.title, l.type, l.position, l.status, l.version, l.preview, l.duration,
+SELECT l.id, l.title, l.type, l.position, l.status, l.version, l.preview, l.duration,
        CASE WHEN s.whole OR l.preview THEN l.url END AS url,
        CASE WHEN s.whole OR l.preview THEN l.content END AS content,
        CASE WHEN s.whole OR l.preview THEN l.video_id END AS video_id,
-       CASE WHEN s.whole OR l.preview THEN l.assessment_id END AS assessment_id
+       CASE WHEN s.whole OR l.preview THEN l.assessment_id END AS assessment_id,
+       m.id, m.title, m.position, m.status, m.version,
+       s.title AS course_title, s.structure_version, s.manages, s.whole, s.asks
   FROM (SELECT c.id, c.title, f.structure_version, {MANAGES} AS manages, {WHOLE} AS whole, {ASKS} AS asks
           FROM courses c
           JOIN course_figures f ON f.course_id = c.id
@@ -109,39 +112,11 @@ def _lesson_state(row: Any, course_id: UUID) -> LessonState:
 def _parts(rows: Sequence[Any]) -> list[ShownPart]:
     parts: list[ShownPart] = []
     for row in rows:
-        module_id = row["module_id"]
+        module_id = row[_MODULE]
         if module_id is None:
             break
         if not parts or parts[-1].id != module_id:
-            parts.append(_part(row))
-        if row["id"] is not None:
-            parts[-1].lessons.append(_step(row))
+            parts.append(ShownPart(*row[_MODULE:_COURSE]))
+        if row[0] is not None:
+            parts[-1].lessons.append(ShownStep(*row[:_MODULE]))
     return parts
-
-
-def _part(row: Any) -> ShownPart:
-    return ShownPart(
-        id=row["module_id"],
-        title=row["module_title"],
-        position=row["module_position"],
-        status=row["module_status"],
-        version=row["module_version"],
-        lessons=[],
-    )
-
-
-def _step(row: Any) -> ShownStep:
-    return ShownStep(
-        id=row["id"],
-        title=row["title"],
-        type=row["type"],
-        position=row["position"],
-        status=row["status"],
-        version=row["version"],
-        preview=row["preview"],
-        duration=row["duration"],
-        url=row["url"],
-        content=row["content"],
-        video_id=row["video_id"],
-        assessment_id=row["assessment_id"],
-    )
