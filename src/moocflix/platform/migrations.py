@@ -6,7 +6,6 @@ still works after it; code older than that refuses to start. A `post_` file must
 """
 
 import asyncio
-import hashlib
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -20,17 +19,11 @@ from moocflix import __version__
 from moocflix.platform.database import roles
 from moocflix.platform.database.roles import Connection
 from moocflix.platform.database.urls import BUS, OWNER, DatabaseUrls, credentials, database_name, server_of
+from moocflix.platform.migration_files import PLATFORM, Migration, MigrationError, read_migrations
 
-PLATFORM = Path(__file__).parent / "migrations_sql"
-_FILE = re.compile(r"(?P<number>\d{4})_(?P<phase>pre|post)_[a-z0-9_]+\.sql")
-_OLDEST = re.compile(r"^-- oldest-code: *(\d+\.\d+\.\d+) *$", re.MULTILINE)
 _LOCK = 0x6D6F6F63  # "mooc"
 _WAIT_SECONDS = 60.0
 _LOCK_TRIES = 10
-
-
-class MigrationError(Exception):
-    """The database cannot be brought up to this code; the text is for the person who starts the platform."""
 
 
 class Source(Protocol):
@@ -54,44 +47,11 @@ class MigrationSource:
 
 
 @dataclass(frozen=True, slots=True)
-class Migration:
-    """One file. `name` is unique in its schema."""
-
-    name: str
-    phase: str
-    sql: str
-    checksum: str
-    oldest_code: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Run:
     code: str
     phase: Literal["all", "pre"]
     wait_seconds: float
     report: Callable[[str], None]
-
-
-def read_migrations(folder: Path, *, prefix: str = "") -> list[Migration]:
-    """A folder's migrations in order. Raises MigrationError for a file that breaks the rules."""
-    migrations = [_read(path, prefix) for path in sorted(folder.glob("*.sql"))]
-    numbers = [migration.name.removeprefix(prefix)[:4] for migration in migrations]
-    for number in numbers:
-        if numbers.count(number) > 1:
-            raise MigrationError(f"Two migrations in {folder} have the number {number}.")
-    return migrations
-
-
-def _read(path: Path, prefix: str) -> Migration:
-    matched = _FILE.fullmatch(path.name)
-    if matched is None:
-        raise MigrationError(f"Migration {path} must be called NNNN_pre_name.sql or NNNN_post_name.sql.")
-    sql = path.read_text()
-    oldest = _OLDEST.search(sql)
-    if oldest is None and matched["phase"] == "post":
-        raise MigrationError(f"Migration {path} must state the oldest code that works after it: -- oldest-code: 1.2.3")
-    checksum = hashlib.sha256(sql.encode()).hexdigest()
-    return Migration(f"{prefix}{path.name}", matched["phase"], sql, checksum, oldest[1] if oldest else None)
 
 
 async def migrate(
@@ -306,4 +266,5 @@ async def _state(urls: DatabaseUrls, waiting: int) -> DatabaseState:
         )
     finally:
         await connection.close()
+    assert row is not None  # noqa: S101 - a SELECT without FROM has one row
     return DatabaseState(row["version"], waiting, row["used"], row["most"])

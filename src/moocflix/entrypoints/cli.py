@@ -1,0 +1,243 @@
+"""`moocflix`: the command line. Each command imports what it needs when it runs, so that --help answers at once."""
+
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import click
+
+from moocflix import __version__
+
+if TYPE_CHECKING:
+    from moocflix.platform.settings import Settings
+
+_SINCE = click.DateTime(["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"])
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="moocflix")
+def moocflix() -> None:
+    """MoocFlix, an online-learning platform.
+
+    `moocflix up` runs all of it on this machine. Settings are environment variables (MOOCFLIX_PORT, MOOCFLIX_DATA, …)
+    or config/moocflix.toml; docs/configuration.md lists them.
+    """
+
+
+def main() -> None:
+    """Run a command. What a person can do something about is said in a sentence; the exit code is 1 then."""
+    from moocflix.entrypoints.faults import sentence
+
+    try:
+        moocflix(prog_name="moocflix")
+    except Exception as error:
+        said = sentence(error)
+        if said is None:
+            raise
+        click.echo(f"moocflix: {said}", err=True)
+        sys.exit(1)
+
+
+def _settings() -> "Settings":
+    from moocflix.platform.settings import load
+
+    return load(environ=os.environ)
+
+
+@moocflix.command()
+@click.option("--logs", is_flag=True, help="Write the processes' log here instead of into the data folder.")
+def up(*, logs: bool) -> None:
+    """Run the whole platform: PostgreSQL, migrations, the server and the worker.
+
+    Listens on MOOCFLIX_PORT (8000); the data are in MOOCFLIX_DATA (.moocflix). What dies is started again. Ctrl-C and
+    SIGTERM stop it.
+    """
+    from moocflix.entrypoints.up import run
+
+    run(_settings(), logs=logs, say=click.echo)
+
+
+@moocflix.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+def serve(names: tuple[str, ...]) -> None:
+    """Serve HTTP for these services, or for all; the database must run and be migrated."""
+    from moocflix.entrypoints.serve import run
+
+    run(_settings(), names)
+
+
+@moocflix.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+def work(names: tuple[str, ...]) -> None:
+    """Run the reactions and jobs of these services, or of all, beside their server."""
+    from moocflix.entrypoints.work import run
+
+    run(_settings(), names)
+
+
+@moocflix.command()
+@click.option("--pre-only", is_flag=True, help="Leave out what fits only once the new code runs everywhere.")
+def migrate(*, pre_only: bool) -> None:
+    """Bring the database up to this version; safe to run twice, and from several machines at once."""
+    from moocflix.entrypoints.migrate import run
+
+    done = run(_settings(), pre_only=pre_only, report=click.echo)
+    click.echo(f"{len(done)} migrations have run." if done else "There was nothing to do.")
+
+
+@moocflix.group()
+def users() -> None:
+    """People's accounts."""
+
+
+@users.command("create-admin")
+@click.option("--email", prompt=True, help="With which the admin signs in.")
+@click.option("--name", prompt=True, help="The admin's name.")
+@click.option(
+    "--password",
+    envvar="MOOCFLIX_ADMIN_PASSWORD",
+    prompt=True,
+    hide_input=True,
+    confirmation_prompt=True,
+    help="Asked for if neither given nor in MOOCFLIX_ADMIN_PASSWORD; what is given here others can see in the list "
+    "of processes.",
+)
+def create_admin(email: str, name: str, password: str) -> None:
+    """Make an account that may do everything; the only way to the first one."""
+    from moocflix.entrypoints.admin import create
+
+    click.echo(f"The admin {email} can sign in; the account is {create(_settings(), email, name, password)}.")
+
+
+@moocflix.command()
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it to this file.")
+def openapi(output: Path | None) -> None:
+    """Print the OpenAPI 3.1 description of every public route, as YAML."""
+    from moocflix.entrypoints.openapi import text
+
+    if output is None:
+        click.echo(text(), nl=False)
+    else:
+        output.write_text(text())
+
+
+@moocflix.command()
+def doctor() -> None:
+    """Check settings, data folder, disk, database, storage and ffmpeg, and say what is wrong."""
+    from moocflix.entrypoints.doctor import examine
+
+    sound = True
+    for finding in examine(os.environ):
+        sound = sound and finding.sound
+        mark = click.style("ok   ", fg="green") if finding.sound else click.style("fault", fg="red")
+        click.echo(f"{mark} {finding.part:<12} {finding.says}")
+    if not sound:
+        sys.exit(1)
+
+
+@moocflix.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def demo(arguments: tuple[str, ...]) -> None:
+    """Fill a running platform with people, courses, films and progress."""
+    from moocflix.entrypoints.demo.command import demo as command
+
+    command.main(args=list(arguments), prog_name="moocflix demo")
+
+
+@moocflix.group()
+def events() -> None:
+    """The events that services tell each other: what there is, who is behind, what has failed."""
+
+
+@events.command("list")
+def list_topics() -> None:
+    """List every topic with who publishes it and who reacts to it."""
+    from moocflix.entrypoints.events import topics
+
+    _table(("TOPIC", "PUBLISHED BY", "REACTING", "ALSO AS"), topics())
+
+
+@events.command()
+def lag() -> None:
+    """Show how far each group of reactions is behind each service whose events it reads."""
+    from moocflix.entrypoints.events import lags
+
+    _table(("GROUP", "READS FROM", "WAITING", "OLDEST"), lags(_settings()))
+
+
+@events.command()
+@click.argument("group")
+@click.option(
+    "--since", type=_SINCE, help="From this time on (UTC if it names no zone); from the beginning if left out."
+)
+@click.option("--source", "sources", multiple=True, help="Only what this service has published; may be repeated.")
+@click.confirmation_option(prompt="Its reactions will run again on all of this. Go on?")
+def rewind(group: str, since: datetime | None, sources: tuple[str, ...]) -> None:
+    """Have GROUP (a service) read events again. Refused where its reactions act on more than its database."""
+    from moocflix.entrypoints.events import rewind as run
+
+    rewound = run(_settings(), group, since, sources)
+    click.echo(f"{group} reads again from {', '.join(rewound)}." if rewound else f"{group} reads from none of these.")
+
+
+@events.group()
+def dead() -> None:
+    """Messages that failed for good: look at them, try them again, or forget them."""
+
+
+_group = click.argument("group")
+_topic = click.option("--topic", help="Only messages of this topic.")
+_ids = click.argument("ids", nargs=-1, type=click.UUID, metavar="[ID]...")
+_all = click.option("--all", "everything", is_flag=True, help="Every message of the group, or of the topic.")
+
+
+@dead.command("list")
+@click.argument("group", required=False)
+@_topic
+@click.option("--limit", default=100, show_default=True, help="At most so many of each group.")
+def list_dead(group: str | None, topic: str | None, limit: int) -> None:
+    """List the dead letters of GROUP (a service), or of all, the oldest first."""
+    from moocflix.entrypoints.events import dead_letters
+
+    _table(("GROUP", "ID", "TOPIC", "KEY", "PARKED", "TRIES", "ERROR"), dead_letters(_settings(), group, topic, limit))
+
+
+@dead.command()
+@_group
+@_ids
+@_topic
+@_all
+def replay(group: str, ids: tuple[UUID, ...], topic: str | None, *, everything: bool) -> None:
+    """Have GROUP try dead letters again: those with these IDs, or --all."""
+    from moocflix.entrypoints.events import replay as run
+
+    _require_choice(ids, topic, everything=everything)
+    click.echo(f"{run(_settings(), group, ids, topic)} messages are tried again.")
+
+
+@dead.command()
+@_group
+@_ids
+@_topic
+@_all
+@click.confirmation_option(prompt="They are lost for good. Go on?")
+def drop(group: str, ids: tuple[UUID, ...], topic: str | None, *, everything: bool) -> None:
+    """Forget dead letters of GROUP: those with these IDs, or --all."""
+    from moocflix.entrypoints.events import drop as run
+
+    _require_choice(ids, topic, everything=everything)
+    click.echo(f"{run(_settings(), group, ids, topic)} messages are forgotten.")
+
+
+def _require_choice(ids: tuple[UUID, ...], topic: str | None, *, everything: bool) -> None:
+    if bool(ids) == (everything or topic is not None):
+        raise click.UsageError("Name messages by their IDs, or say --topic or --all.")
+
+
+def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+    widths = [max(len(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
+    for row in [heads, *rows]:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

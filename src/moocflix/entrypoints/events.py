@@ -1,0 +1,128 @@
+"""`events`: what an operator sees and does of topics, groups and dead letters."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from moocflix.entrypoints.migrate import running_database
+from moocflix.entrypoints.services import SERVICES, chosen
+from moocflix.entrypoints.work import buses_of
+from moocflix.platform.database.pool import Pool
+from moocflix.platform.database.transaction import Database
+from moocflix.platform.database.urls import DatabaseUrls
+from moocflix.platform.events import dead_letters as letters
+from moocflix.platform.events import groups
+from moocflix.platform.events.bus import Bus
+from moocflix.platform.service import Service
+from moocflix.platform.settings import Settings
+
+R = TypeVar("R")
+
+
+def topics() -> list[tuple[str, ...]]:
+    """Every topic: its name, who publishes it, who reacts to it, its other names."""
+    reacting: dict[str, list[str]] = {}
+    for service in SERVICES:
+        for reaction in service.reactions:
+            reacting.setdefault(reaction.topic.name, []).append(service.name)
+    return [
+        (topic.name, service.name, ", ".join(sorted(set(reacting.get(topic.name, ())))), ", ".join(topic.aliases))
+        for service in SERVICES
+        for topic in service.topics
+    ]
+
+
+def lags(settings: Settings) -> list[tuple[str, ...]]:
+    """How far each group is behind each of its sources."""
+
+    async def ask(urls: DatabaseUrls) -> list[tuple[str, ...]]:
+        async with _buses(SERVICES, urls) as buses:
+            found = [lag for service in SERVICES for lag in await _with(service, urls, buses, groups.lag)]
+        return [(lag.group, lag.source, str(lag.waiting), f"{lag.seconds:.1f} s") for lag in found]
+
+    return _run(settings, ask)
+
+
+def rewind(settings: Settings, group: str, since: datetime | None, sources: Sequence[str]) -> list[str]:
+    """Have a group read again; from which services it does."""
+    (service,) = chosen((group,))
+    time = since if since is None or since.tzinfo else since.replace(tzinfo=UTC)
+
+    async def ask(urls: DatabaseUrls) -> list[str]:
+        async with _buses((service,), urls) as buses, _database(service, urls) as database:
+            return await groups.rewind(service, database, buses, time=time, sources=sources or None)
+
+    return _run(settings, ask)
+
+
+def dead_letters(settings: Settings, group: str | None, topic: str | None, limit: int) -> list[tuple[str, ...]]:
+    """The dead letters of a group, or of all."""
+
+    async def ask(urls: DatabaseUrls) -> list[tuple[str, ...]]:
+        rows: list[tuple[str, ...]] = []
+        for service in chosen((group,) if group else ()):
+            async with _database(service, urls) as database:
+                for letter in await letters.listing(database.reader, topic=topic, limit=limit):
+                    parked = letter.parked_at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+                    name, tries = str(letter.message_id), str(letter.attempts)
+                    rows.append((service.name, name, letter.topic, letter.key, parked, tries, letter.error[:120]))
+        return rows
+
+    return _run(settings, ask)
+
+
+def replay(settings: Settings, group: str, ids: Sequence[UUID], topic: str | None) -> int:
+    """Have dead letters tried again; how many."""
+    return _change(settings, group, lambda tx: letters.replay(tx, ids=ids or None, topic=topic))
+
+
+def drop(settings: Settings, group: str, ids: Sequence[UUID], topic: str | None) -> int:
+    """Forget dead letters; how many."""
+    return _change(settings, group, lambda tx: letters.drop(tx, ids=ids or None, topic=topic))
+
+
+def _change(settings: Settings, group: str, change: Callable[[Any], Coroutine[Any, Any, int]]) -> int:
+    (service,) = chosen((group,))
+
+    async def ask(urls: DatabaseUrls) -> int:
+        async with _database(service, urls) as database, database.transaction() as tx:
+            return await change(tx)
+
+    return _run(settings, ask)
+
+
+def _run(settings: Settings, ask: Callable[[DatabaseUrls], Coroutine[Any, Any, R]]) -> R:
+    with running_database(settings) as urls:
+        return asyncio.run(ask(urls))
+
+
+async def _with(
+    service: Service,
+    urls: DatabaseUrls,
+    buses: dict[str, Bus],
+    ask: Callable[[Service, Database, dict[str, Bus]], Coroutine[Any, Any, R]],
+) -> R:
+    async with _database(service, urls) as database:
+        return await ask(service, database, buses)
+
+
+@asynccontextmanager
+async def _database(service: Service, urls: DatabaseUrls) -> AsyncIterator[Database]:
+    pool = Pool(urls.service(service.name), size=2)
+    try:
+        yield Database(pool, source=service.name)
+    finally:
+        await pool.close()
+
+
+@asynccontextmanager
+async def _buses(services: Sequence[Service], urls: DatabaseUrls) -> AsyncIterator[dict[str, Bus]]:
+    buses = buses_of(services, urls, poll=1.0)
+    try:
+        yield buses
+    finally:
+        for bus in set(buses.values()):
+            await bus.close()

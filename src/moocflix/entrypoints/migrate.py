@@ -1,0 +1,42 @@
+"""`migrate`: bring every service's schema up to this code; and the database for commands beside a running platform."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import moocflix.services
+from moocflix.platform.database.urls import DatabaseUrls
+from moocflix.platform.migrations import MigrationSource, migrate
+from moocflix.platform.postgres_address import running_address
+from moocflix.platform.postgres_options import PostgresOptions, PostgresSettings
+from moocflix.platform.postgres_server import PostgresServer
+from moocflix.platform.settings import DatabaseSettings, PlatformSettings, Settings
+
+
+def sources() -> list[MigrationSource]:
+    """Every service's migrations, found without importing the services: the supervisor starts soon and stays small."""
+    folder = Path(next(iter(moocflix.services.__path__)))
+    found = sorted(path.parent for path in folder.glob("*/service.py"))
+    return [MigrationSource(path.name, path / "migrations") for path in found]
+
+
+def run(settings: Settings, *, pre_only: bool = False, report: Callable[[str], None] = lambda _line: None) -> list[str]:
+    """Migrate, and return what ran. The embedded database is started for it if nobody runs it."""
+    with running_database(settings) as urls:
+        return asyncio.run(migrate(urls, sources(), phase="pre" if pre_only else "all", report=report))
+
+
+@contextmanager
+def running_database(settings: Settings) -> Iterator[DatabaseUrls]:
+    """The platform's database, running: as it is, or started here for as long as this lasts."""
+    data = settings.of(PlatformSettings).data
+    if settings.of(DatabaseSettings).url or running_address(data) is not None:
+        yield DatabaseUrls.of(settings)
+        return
+    server = PostgresServer(data, options=PostgresOptions.of(settings.of(PostgresSettings)))
+    server.start()
+    try:
+        yield DatabaseUrls.of(settings)
+    finally:
+        server.stop()
