@@ -63,6 +63,7 @@ service = Service(
     topics=TOPICS,
     jobs=(Job(name="forget-sessions", run=jobs.forget_sessions, every=timedelta(hours=1)),),
     settings=(UsersSettings,),
+    setup=setup,
     personal_data=(
         PersonalTable(
             table="users",
