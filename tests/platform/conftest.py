@@ -8,13 +8,14 @@ import pytest
 
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.migrations import MigrationSource, migrate
-from moocflix.platform.postgres_server import PostgresServer
+from moocflix.platform.settings import Settings
 from tests.platform.post_office import MIGRATIONS, PostOffice, settings_with
 
 
 @pytest.fixture(scope="session")
-async def office_urls(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> DatabaseUrls:
-    urls = DatabaseUrls(admin=postgres.start().dsn(f"office_{uuid4().hex}"), key=b"k" * 32)
+async def office_urls(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> DatabaseUrls:
+    # The roles belong to the whole server: their passwords must be the same in all its databases.
+    urls = DatabaseUrls.of(settings).in_database(f"office_{uuid4().hex}")
     sources = [MigrationSource(name, _folder(tmp_path_factory, name, sql)) for name, sql in MIGRATIONS.items()]
     await migrate(urls, sources)
     return urls

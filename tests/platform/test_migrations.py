@@ -9,7 +9,8 @@ import asyncpg
 import pytest
 
 from moocflix.platform.database.urls import DatabaseUrls
-from moocflix.platform.migrations import MigrationError, MigrationSource, check_code, migrate, read_migrations
+from moocflix.platform.migration_files import MigrationError, read_migrations
+from moocflix.platform.migrations import MigrationSource, check_code, migrate
 from moocflix.platform.postgres_address import ServerAddress
 from moocflix.platform.postgres_options import PostgresOptions
 from moocflix.platform.postgres_server import PostgresServer

@@ -4,7 +4,7 @@ import os
 import sys
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from moocflix.platform.settings import Settings
 
 _SINCE = click.DateTime(["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"])
+
+# For commands that live in a module of their own: everything after their name, --help too, is handed on.
+_HANDS_ON: dict[str, Any] = {"add_help_option": False, "context_settings": {"ignore_unknown_options": True}}
+_arguments = click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -50,9 +54,9 @@ def _settings() -> "Settings":
 @moocflix.command()
 @click.option("--logs", is_flag=True, help="Write the processes' log here instead of into the data folder.")
 def up(*, logs: bool) -> None:
-    """Run the whole platform: PostgreSQL, migrations, the server and the worker.
+    """Run the whole platform on this machine.
 
-    Listens on MOOCFLIX_PORT (8000); the data are in MOOCFLIX_DATA (.moocflix). What dies is started again. Ctrl-C and
+    PostgreSQL, migrations, the server and the worker. Listens on MOOCFLIX_PORT (8000); the data are in MOOCFLIX_DATA (.moocflix). What dies is started again. Ctrl-C and
     SIGTERM stop it.
     """
     from moocflix.entrypoints.up import run
@@ -63,7 +67,10 @@ def up(*, logs: bool) -> None:
 @moocflix.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 def serve(names: tuple[str, ...]) -> None:
-    """Serve HTTP for these services, or for all; the database must run and be migrated."""
+    """Serve HTTP for these services, or for all.
+
+    The database must run and be migrated.
+    """
     from moocflix.entrypoints.serve import run
 
     run(_settings(), names)
@@ -72,7 +79,7 @@ def serve(names: tuple[str, ...]) -> None:
 @moocflix.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 def work(names: tuple[str, ...]) -> None:
-    """Run the reactions and jobs of these services, or of all, beside their server."""
+    """Run reactions and jobs of these services, or of all."""
     from moocflix.entrypoints.work import run
 
     run(_settings(), names)
@@ -81,41 +88,29 @@ def work(names: tuple[str, ...]) -> None:
 @moocflix.command()
 @click.option("--pre-only", is_flag=True, help="Leave out what fits only once the new code runs everywhere.")
 def migrate(*, pre_only: bool) -> None:
-    """Bring the database up to this version; safe to run twice, and from several machines at once."""
+    """Bring the database up to this version.
+
+    Safe to run twice, and from several machines at once. The embedded database is started for it if need be.
+    """
     from moocflix.entrypoints.migrate import run
 
     done = run(_settings(), pre_only=pre_only, report=click.echo)
     click.echo(f"{len(done)} migrations have run." if done else "There was nothing to do.")
 
 
-@moocflix.group()
-def users() -> None:
-    """People's accounts."""
+@moocflix.command(**_HANDS_ON)
+@_arguments
+def users(arguments: tuple[str, ...]) -> None:
+    """Make admins and new signing keys."""
+    from moocflix.entrypoints.users import users as command
 
-
-@users.command("create-admin")
-@click.option("--email", prompt=True, help="With which the admin signs in.")
-@click.option("--name", prompt=True, help="The admin's name.")
-@click.option(
-    "--password",
-    envvar="MOOCFLIX_ADMIN_PASSWORD",
-    prompt=True,
-    hide_input=True,
-    confirmation_prompt=True,
-    help="Asked for if neither given nor in MOOCFLIX_ADMIN_PASSWORD; what is given here others can see in the list "
-    "of processes.",
-)
-def create_admin(email: str, name: str, password: str) -> None:
-    """Make an account that may do everything; the only way to the first one."""
-    from moocflix.entrypoints.admin import create
-
-    click.echo(f"The admin {email} can sign in; the account is {create(_settings(), email, name, password)}.")
+    command.main(args=list(arguments), prog_name="moocflix users", obj=_settings())
 
 
 @moocflix.command()
 @click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it to this file.")
 def openapi(output: Path | None) -> None:
-    """Print the OpenAPI 3.1 description of every public route, as YAML."""
+    """Print the OpenAPI description of the API, as YAML."""
     from moocflix.entrypoints.openapi import text
 
     if output is None:
@@ -126,7 +121,10 @@ def openapi(output: Path | None) -> None:
 
 @moocflix.command()
 def doctor() -> None:
-    """Check settings, data folder, disk, database, storage and ffmpeg, and say what is wrong."""
+    """Check all that the platform stands on, and say what is wrong.
+
+    Settings, data folder, free disk space, database, storage, ffmpeg. The exit code is 1 where a part is at fault.
+    """
     from moocflix.entrypoints.doctor import examine
 
     sound = True
@@ -138,10 +136,10 @@ def doctor() -> None:
         sys.exit(1)
 
 
-@moocflix.command(add_help_option=False, context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@moocflix.command(**_HANDS_ON)
+@_arguments
 def demo(arguments: tuple[str, ...]) -> None:
-    """Fill a running platform with people, courses, films and progress."""
+    """Fill a running platform with a catalogue."""
     from moocflix.entrypoints.demo.command import demo as command
 
     command.main(args=list(arguments), prog_name="moocflix demo")
@@ -149,7 +147,7 @@ def demo(arguments: tuple[str, ...]) -> None:
 
 @moocflix.group()
 def events() -> None:
-    """The events that services tell each other: what there is, who is behind, what has failed."""
+    """See and mend what services tell each other."""
 
 
 @events.command("list")
