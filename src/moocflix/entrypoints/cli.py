@@ -56,8 +56,8 @@ def _settings() -> "Settings":
 def up(*, logs: bool) -> None:
     """Run the whole platform on this machine.
 
-    PostgreSQL, migrations, the server and the worker. Listens on MOOCFLIX_PORT (8000); the data are in MOOCFLIX_DATA (.moocflix). What dies is started again. Ctrl-C and
-    SIGTERM stop it.
+    PostgreSQL, migrations, the server and the worker. Listens on MOOCFLIX_PORT (8000); the data are in MOOCFLIX_DATA
+    (.moocflix). What dies is started again. Ctrl-C and SIGTERM stop it.
     """
     from moocflix.entrypoints.up import run
 
