@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from moocflix.contracts.enrollments import EnrollmentFound, EnrollmentPage, EnrollmentState, EnrollmentStatus
 from moocflix.platform.auth.access import CALLER, LEARNER, SERVICE
@@ -27,9 +27,9 @@ from moocflix.services.enrollments.enrollment.schemas import (
     StudentsOut,
 )
 
-OfCourse = Annotated[UUID | None, Parameter(query="courseId", description="Only the enrolment in this course.")]
-OfUser = Annotated[UUID | None, Parameter(query="userId", description="Only this person.")]
-WithStatus = Annotated[EnrollmentStatus | None, Parameter(query="status", description="Only those of this status.")]
+OfCourse = Annotated[UUID | None, QueryParameter(name="courseId", description="Only the enrolment in this course.")]
+OfUser = Annotated[UUID | None, QueryParameter(name="userId", description="Only this person.")]
+WithStatus = Annotated[EnrollmentStatus | None, QueryParameter(name="status", description="Only those of this status.")]
 
 _PLACE = (datetime, UUID)
 
@@ -174,8 +174,8 @@ async def enrollment_state(request: Request, enrollment_id: UUID) -> Reply[Enrol
 @get("/internal/enrollments/find", who=SERVICE, summary="Whether somebody is enrolled in a course")
 async def find_enrollment(
     request: Request,
-    user_id: Annotated[UUID, Parameter(query="userId")],
-    course_id: Annotated[UUID, Parameter(query="courseId")],
+    user_id: Annotated[UUID, QueryParameter(name="userId")],
+    course_id: Annotated[UUID, QueryParameter(name="courseId")],
 ) -> Reply[EnrollmentFound]:
     """The enrolment of a person in a course, a dropped one too; null where there is none."""
     found = await sql.find(request.db, user_id=user_id, course_id=course_id)

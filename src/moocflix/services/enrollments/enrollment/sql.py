@@ -124,7 +124,7 @@ async def note_progress(tx: Tx, progress: ProgressUpdated) -> None:
     """Keep how far the course has come, where this is newer than what is known."""
     await tx.execute(
         """
-        UPDATE enrollments SET progress = trunc($2::numeric * 100, 2), current_lesson_id = $3, progress_version = $4
+        UPDATE enrollments SET progress = round($2::numeric * 100, 2), current_lesson_id = $3, progress_version = $4
          WHERE id = $1 AND progress_version < $4
         """,
         progress.enrollment_id,
