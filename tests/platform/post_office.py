@@ -1,6 +1,8 @@
 """Two small services for the tests of events, jobs and intents: `library` publishes, `archive` reacts."""
 
 import asyncio
+import subprocess
+import sys
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -150,3 +152,18 @@ async def until(condition: Any, *, seconds: float = 10.0) -> None:
     async with asyncio.timeout(seconds):
         while not await condition():
             await asyncio.sleep(0.01)
+
+
+async def kill_in_the_middle(office: PostOffice, marker: Path) -> None:
+    """Start a worker process, let it come to the middle of its work, and kill it there."""
+    command = [sys.executable, "-m", "tests.platform.worker_process", office.urls.admin, office.urls.key.hex(), marker]
+    with subprocess.Popen(command) as process:
+
+        async def reached() -> bool:
+            assert process.poll() is None, "the worker has ended by itself"
+            return marker.exists()
+
+        try:
+            await until(reached, seconds=30)
+        finally:
+            process.kill()

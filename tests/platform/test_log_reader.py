@@ -75,6 +75,11 @@ class Undone(Exception):
     """Thrown to roll back."""
 
 
+def sometimes_undo(chance: random.Random) -> None:
+    if chance.random() < 0.2:
+        raise Undone
+
+
 async def write(office: PostOffice, chance: random.Random, committed: set[UUID], stop: asyncio.Event) -> None:
     connection = await asyncpg.connect(office.urls.service("library"))
     while not stop.is_set():
@@ -90,8 +95,7 @@ async def write(office: PostOffice, chance: random.Random, committed: set[UUID],
                     )
                     ids.append(await insert(connection, key, version))
                     await asyncio.sleep(chance.choice([0, 0, chance.random() * 0.01]))
-                if chance.random() < 0.2:
-                    raise Undone
+                sometimes_undo(chance)
         except Undone:
             continue
         committed.update(ids)

@@ -38,7 +38,7 @@ _TURN = """
 WITH turned AS (
     UPDATE schedules
        SET last_at = clock_timestamp(),
-           next_at = clock_timestamp() + every
+           next_at = clock_timestamp() + $1::interval + every
      WHERE next_at <= clock_timestamp() + $1::interval AND name = ANY ($2::text[])
     RETURNING name)
 INSERT INTO jobs (id, name, unique_key)

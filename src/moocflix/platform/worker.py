@@ -68,7 +68,7 @@ class Worker:
                 consumer.stop()
             for task in (*working, preparing):
                 task.cancel()
-            await asyncio.wait(consuming, timeout=_PATIENCE_SECONDS)
+            await asyncio.wait([*consuming, *working], timeout=_PATIENCE_SECONDS)
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
