@@ -1,6 +1,6 @@
 // The API browser: a list of operations at the side, one of them, a service or the whole in the middle.
 import { Description } from "./description.js";
-import { el, kindOfStatus } from "./element.js";
+import { el, kindOfStatus, prose } from "./element.js";
 import { requestPanel } from "./request.js";
 import { field, fields } from "./schema.js";
 import { start as startSigningIn } from "./sign-in.js";
@@ -34,13 +34,13 @@ function index(operations) {
 
 function overview(description) {
   const { title, description: about } = description.document.info;
-  return [el("h1", {}, title), el("p", { class: "about" }, about ?? ""),
+  return [el("h1", {}, title), ...prose(about ?? "", { class: "about" }),
     ...description.groups.flatMap((group) => [el("h2", {}, el("a", { href: `#/${group.name}` }, group.name)),
       el("p", { class: "quiet" }, group.about || `${group.operations.length} operations`)])];
 }
 
 function service(group) {
-  return [el("h1", {}, group.name), el("p", { class: "about" }, group.about), el("h2", {}, "Operations"), index(group.operations)];
+  return [el("h1", {}, group.name), ...prose(group.about, { class: "about" }), el("h2", {}, "Operations"), index(group.operations)];
 }
 
 function schemaOf(content) {
@@ -50,7 +50,7 @@ function schemaOf(content) {
 function parameters(description, operation) {
   if (!operation.parameters.length) return [];
   return [el("h2", {}, "Parameters"), el("ul", { class: "fields" }, operation.parameters.map((one) =>
-    field(description, one.name, one.schema, { required: one.required, about: [one.in, one.description].filter(Boolean).join(" · ") })))];
+    field(description, one.name, one.schema, { required: one.required, about: one.description, place: one.in })))];
 }
 
 function requestBody(description, operation) {
@@ -75,12 +75,12 @@ function facts(operation) {
 function details(description, operation) {
   return [el("h1", {}, operation.summary),
     el("p", { class: "path" }, method(operation), el("span", { class: "mono" }, operation.path)),
-    operation.about ? el("p", { class: "about" }, operation.about) : null,
+    prose(operation.about, { class: "about" }),
     facts(operation) ? el("p", { class: "quiet" }, facts(operation)) : null,
     ...parameters(description, operation),
     ...requestBody(description, operation),
     el("h2", {}, "Try it"), requestPanel(description, operation),
-    ...responses(description, operation)].filter(Boolean);
+    ...responses(description, operation)].flat().filter(Boolean);
 }
 
 function show(description) {

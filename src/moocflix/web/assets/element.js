@@ -9,4 +9,12 @@ export function el(tag, attributes = {}, ...children) {
   return element;
 }
 
+// Prose as docstrings write it: lines are joined, an empty one ends a paragraph, backticks mark code.
+export function prose(text, attributes = {}) {
+  return text.split(/\n\s*\n/).filter((one) => one.trim()).map((paragraph) => {
+    const parts = paragraph.replace(/\s+/g, " ").split("`");
+    return el("p", attributes, parts.map((part, index) => (index % 2 ? el("code", {}, part) : part)));
+  });
+}
+
 export const kindOfStatus = (status) => (status < 300 ? "good" : status < 500 ? "warn" : "bad");

@@ -1,5 +1,5 @@
 // Shows JSON schemas as lists of fields, and makes sample values from them.
-import { el } from "./element.js";
+import { el, prose } from "./element.js";
 
 const LIMITS = [
   ["minLength", "at least %s characters"], ["maxLength", "at most %s characters"],
@@ -42,15 +42,17 @@ function limitsOf(schema) {
   return limits.join(", ");
 }
 
-// A line for one field or parameter, with what lies below it.
-export function field(description, name, node, { required, about, depth = 0 } = {}) {
-  const schema = plain(description, node ?? {});
+// A line for one field, or for a parameter in its place, with what lies below it. Left out says what null would.
+export function field(description, name, node, { required, about, place, depth = 0 } = {}) {
+  const found = plain(description, node ?? {});
+  const schema = place ? { ...found, nullable: false, type: [found.type].flat().filter((one) => one !== "null") } : found;
   const words = [about ?? schema.description, limitsOf(schema)].filter(Boolean).join(" · ");
   return el("li", {},
     el("span", { class: "name" }, name),
     el("span", { class: "kind" }, kindOf(description, schema)),
+    place ? el("span", { class: "kind" }, `in the ${place}`) : null,
     required ? el("span", { class: "must" }, "required") : null,
-    words ? el("p", {}, words) : null,
+    prose(words),
     depth < 8 ? below(description, schema, depth + 1) : null);
 }
 
