@@ -10,6 +10,7 @@ from msgspec import Meta
 
 from moocflix.contracts.courses import Difficulty, Status
 from moocflix.platform.errors import Invalid
+from moocflix.services.courses.course.model import MAX_PRICE
 
 Sort = Literal["newest", "popular", "rating", "price", "relevance"]
 
@@ -31,6 +32,11 @@ class RelevanceOfNothing(Invalid):
 class CursorOfAnotherOrder(Invalid):
     def __init__(self) -> None:
         super().__init__("This cursor belongs to another order of the list.", field="cursor")
+
+
+class AmountNotAllowed(Invalid):
+    def __init__(self, field: str) -> None:
+        super().__init__(f"{field} must be from 0 to {MAX_PRICE}.", field=field)
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
@@ -79,6 +85,13 @@ class Category(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     course_count: int
+
+
+def amount(value: Decimal | None, *, field: str) -> Decimal | None:
+    """A price to compare with, or None. Raises AmountNotAllowed."""
+    if value is not None and not (value.is_finite() and 0 <= value <= MAX_PRICE):
+        raise AmountNotAllowed(field)
+    return value
 
 
 def order_of(sort: Sort | None, *, q: str | None) -> Sort:

@@ -13,16 +13,16 @@ from moocflix.platform.http.reply import Reply, reply
 from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import get
 from moocflix.services.courses.catalogue import sql
-from moocflix.services.courses.catalogue.model import SORT_KEYS, Filters, Sort, order_of, place_in
+from moocflix.services.courses.catalogue.model import SORT_KEYS, Filters, Sort, amount, order_of, place_in
 from moocflix.services.courses.catalogue.schemas import CatalogueItem, CataloguePage, CategoryList, CategoryOut
-from moocflix.services.courses.course.model import MAX_CATEGORY, MAX_PRICE, MAX_TAG, language_tag
+from moocflix.services.courses.course.model import MAX_CATEGORY, MAX_TAG, language_tag
 
 Words = Annotated[str | None, QueryParameter(max_length=200, description="Words in title, tags or description.")]
 CategoryName = Annotated[str | None, QueryParameter(max_length=MAX_CATEGORY)]
 Minutes = Annotated[int | None, QueryParameter(ge=0, le=1_000_000, description="At most so many minutes.")]
 InstructorId = Annotated[UUID | None, QueryParameter(name="instructorId")]
-MinPrice = Annotated[Decimal | None, QueryParameter(name="minPrice", ge=0, le=MAX_PRICE)]
-MaxPrice = Annotated[Decimal | None, QueryParameter(name="maxPrice", ge=0, le=MAX_PRICE)]
+MinPrice = Annotated[Decimal | None, QueryParameter(name="minPrice")]
+MaxPrice = Annotated[Decimal | None, QueryParameter(name="maxPrice")]
 Language = Annotated[str | None, QueryParameter(description="A language tag; en finds en-GB too.")]
 Tag = Annotated[str | None, QueryParameter(max_length=MAX_TAG)]
 Mine = Annotated[bool, QueryParameter(description="The caller's own courses, drafts too.")]
@@ -55,8 +55,8 @@ async def list_courses(  # noqa: PLR0917 - each parameter is one of the catalogu
         difficulty=difficulty,
         duration=duration,
         instructor_id=instructor_id,
-        min_price=min_price,
-        max_price=max_price,
+        min_price=amount(min_price, field="minPrice"),
+        max_price=amount(max_price, field="maxPrice"),
         language=None if language is None else language_tag(language),
         tag=tag,
         owner=request.caller.id if mine else None,
