@@ -89,7 +89,7 @@ async def asset(request: Request, name: str) -> Answer:
     if found is None:
         message = "There is no such file."
         raise NotFound(message)
-    return bytes_reply(found[0], media_type=found[1], headers={"cache-control": "public, max-age=3600"})
+    return bytes_reply(found[0], media_type=found[1], headers={"cache-control": "no-cache"})
 
 
 def _page(request: Request, page: tuple[bytes, str]) -> Answer:
