@@ -12,6 +12,7 @@ import httpx
 
 from moocflix import __version__
 from moocflix.platform.auth.published import REVOCATIONS_CHANNEL
+from moocflix.platform.auth.revocations import PART as REVOCATIONS
 from moocflix.platform.auth.service_tokens import ServiceKeys, ServiceTokenSigner, ServiceTokenVerifier
 from moocflix.platform.auth.watch import TokenWatch, UsersService
 from moocflix.platform.cache.limiter import Limiter, MemoryLimiter
@@ -64,6 +65,9 @@ class Runtime:
             UsersService(self._client("platform", "users")),
             databases=[context.database for context in self.contexts.values()],
         )
+        for context in self.contexts.values():
+            # For tokens of a service's own, such as those of a player.
+            context.parts[REVOCATIONS] = self.watch.revocations
         self._add_system()
         self._assemble()
 
