@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -112,9 +113,9 @@ class TestPlatform:
         for service in SERVICES:
             self.runtime.byte_cache.drop(service.name)
 
-    async def settle(self) -> None:
-        """Run reactions and due jobs until nothing is left to do."""
-        await settle(self.runtime.contexts, SERVICES, urls=self.urls)
+    async def settle(self, *, ahead: timedelta = timedelta(0)) -> None:
+        """Run reactions, and jobs that are due within `ahead`, until nothing is left to do."""
+        await settle(self.runtime.contexts, SERVICES, urls=self.urls, ahead=ahead)
         for service in SERVICES:
             self.runtime.byte_cache.drop(service.name)
 
