@@ -54,17 +54,15 @@ export class Description {
     });
   }
 
-  // One handler on several paths is listed once, under its first.
+  // One handler on several paths is listed once, under the first family of paths.
   #markAliases() {
-    const first = new Map();
-    for (const operation of this.operations) {
-      const key = `${operation.group} ${operation.method} ${operation.summary} ${operation.about}`;
-      const known = first.get(key);
-      if (!known) first.set(key, operation);
-      else {
-        known.also.push(operation.path);
-        known.words += ` ${operation.path}`;
-        operation.alias = true;
+    const families = Map.groupBy(this.operations, (one) => `${one.group} ${one.method} ${one.summary} ${one.about}`);
+    for (const family of families.values()) {
+      const main = family.find(({ path }) => path.startsWith("/api/v1/")) ?? family[0];
+      for (const operation of family) {
+        operation.alias = operation !== main;
+        operation.also = family.filter((one) => one !== operation).map((one) => one.path);
+        if (operation.alias) main.words += ` ${operation.path}`;
       }
     }
   }

@@ -30,7 +30,8 @@ function labelled(parameter, input) {
 
 function inputFor(description, parameter) {
   const schema = description.resolve(parameter.schema ?? {});
-  const choices = schema.enum ?? (schema.oneOf ?? schema.anyOf ?? []).map((one) => description.resolve(one)).find((one) => one.enum)?.enum;
+  const choices = schema.enum ?? (schema.oneOf ?? schema.anyOf ?? []).map((one) => description.resolve(one)).find((one) => one.enum)?.enum
+    ?? (schema.type === "boolean" ? [true, false] : undefined);
   const common = { id: `in-${parameter.in}-${parameter.name}`, required: parameter.required };
   if (choices) {
     const options = choices.filter((one) => one !== null).map((one) => el("option", { value: one }, String(one)));
