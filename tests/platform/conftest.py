@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from moocflix.platform.database.urls import DatabaseUrls
+from moocflix.platform.events.bus import Bus
 from moocflix.platform.migrations import MigrationSource, migrate
 from moocflix.platform.settings import Settings
 from tests.platform.post_office import MIGRATIONS, PostOffice, settings_with
@@ -27,6 +28,13 @@ async def office(office_urls: DatabaseUrls) -> AsyncIterator[PostOffice]:
     await office.empty()
     yield office
     await office.close()
+
+
+@pytest.fixture
+async def bus(office: PostOffice) -> AsyncIterator[Bus]:
+    bus = office.bus()
+    yield bus
+    await bus.close()
 
 
 def _folder(factory: pytest.TempPathFactory, name: str, sql: str) -> Path:

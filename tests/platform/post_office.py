@@ -156,7 +156,14 @@ async def until(condition: Any, *, seconds: float = 10.0) -> None:
 
 async def kill_in_the_middle(office: PostOffice, marker: Path) -> None:
     """Start a worker process, let it come to the middle of its work, and kill it there."""
-    command = [sys.executable, "-m", "tests.platform.worker_process", office.urls.admin, office.urls.key.hex(), marker]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "tests.platform.worker_process",
+        office.urls.admin,
+        office.urls.key.hex(),
+        marker,
+    ]
     with subprocess.Popen(command) as process:
 
         async def reached() -> bool:

@@ -1,7 +1,7 @@
 """Reactions: once for each message, in order for each key, and nobody held up by a message that fails."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
@@ -14,7 +14,7 @@ import pytest
 from moocflix.platform.database.transaction import Tx
 from moocflix.platform.errors import Unavailable
 from moocflix.platform.events.envelope import Message
-from moocflix.platform.service import Reaction
+from moocflix.platform.service import React, Reaction
 from tests.platform.post_office import (
     BOOK_CREATION,
     BOOK_UPDATE,
@@ -29,7 +29,6 @@ from tests.platform.post_office import (
     until,
 )
 
-React = Callable[[Tx, Any, Message], Awaitable[None]]
 LATER = timedelta(hours=1)
 
 

@@ -48,13 +48,6 @@ class Follower:
         return found
 
 
-@pytest.fixture
-async def bus(office: PostOffice) -> AsyncIterator[Bus]:
-    bus = office.bus()
-    yield bus
-    await bus.close()
-
-
 @asynccontextmanager
 async def stranger(office: PostOffice) -> AsyncIterator[None]:
     """Somebody in another schema who has written and does not commit."""

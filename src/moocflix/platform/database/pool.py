@@ -23,6 +23,7 @@ else:  # generic in its stubs alone
 
 _WAIT_SECONDS = 10.0
 _CONNECT_SECONDS = 5.0
+_IDLE_IN_TRANSACTION_MS = "60000"
 _AWAY = (OSError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError, asyncpg.ConnectionDoesNotExistError)
 
 
@@ -111,7 +112,12 @@ class Pool:
             connection: Connection = await asyncpg.connect(
                 self._dsn,
                 timeout=_CONNECT_SECONDS,
-                server_settings={"statement_timeout": str(self._statement_ms), "application_name": "moocflix"},
+                server_settings={
+                    "statement_timeout": str(self._statement_ms),
+                    # A process that was frozen in a transaction must not hold its locks for ever.
+                    "idle_in_transaction_session_timeout": _IDLE_IN_TRANSACTION_MS,
+                    "application_name": "moocflix",
+                },
             )
             await connection.set_type_codec(
                 "jsonb", schema="pg_catalog", format="binary", encoder=_encode_jsonb, decoder=_decode_jsonb

@@ -12,7 +12,7 @@ import asyncpg
 import structlog
 
 from moocflix.platform.errors import Unavailable
-from moocflix.platform.events.wakeups import CHANNEL
+from moocflix.platform.events.wakeups import CHANNEL, hang_up
 
 NOTHING = "1:1:"
 """The snapshot that sees no transaction at all."""
@@ -114,7 +114,9 @@ class Bus:
 
     async def close(self) -> None:
         """Close the connection."""
-        self._drop()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await hang_up(connection)
 
     async def _connected(self) -> "asyncpg.Connection[asyncpg.Record]":
         if self._connection is None or self._connection.is_closed():

@@ -6,6 +6,7 @@ from datetime import timedelta
 from time import monotonic
 from typing import Protocol
 
+import asyncpg
 import structlog
 
 from moocflix.platform import leases
@@ -78,7 +79,7 @@ class Consumer:
                 try:
                     await self._until_quiet()
                     pause = _FIRST_PAUSE
-                except AWAY as error:
+                except (*AWAY, asyncpg.QueryCanceledError) as error:
                     _log.warning("group.paused", group=self.group, error=type(error).__name__, seconds=pause)
                     await self._again_after(pause)
                     pause = min(pause * 2, _LONGEST_PAUSE)

@@ -29,8 +29,9 @@ TOGETHER = 10
 
 _GROWTH = 4
 
+# The lease is locked for as long as the reaction takes: a rewind waits for it, and then forgets it with the rest.
 _TAKE = """
-  WITH held AS (SELECT FROM leases WHERE name = $1 AND token = $2),
+  WITH held AS (SELECT FROM leases WHERE name = $1 AND token = $2 FOR SHARE),
        taken AS (INSERT INTO inbox (message_id, source, topic, time)
                  SELECT id, $3, topic, time
                    FROM held, unnest($4::uuid[], $5::text[], $6::timestamptz[]) AS message (id, topic, time)
@@ -60,16 +61,17 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb, $10, $11)
 """  # noqa: S608 - a constant of this module
 
 _FIRST_DUE = """
+  WITH held AS (SELECT FROM leases WHERE name = $2 AND token = $3 FOR SHARE)
 SELECT message_id, source, topic, key, subject, time, correlation_id, traceparent, data::text AS data, attempts
   FROM retries AS first
  WHERE due_at <= clock_timestamp() + $1::interval
-   AND EXISTS (SELECT FROM leases WHERE name = $2 AND token = $3)
+   AND EXISTS (SELECT FROM held)
    AND NOT EXISTS (SELECT FROM retries AS earlier
                     WHERE earlier.source = first.source AND earlier.key = first.key
                       AND earlier.position < first.position)
  ORDER BY due_at, position
  LIMIT 1
-   FOR UPDATE SKIP LOCKED
+   FOR UPDATE OF first SKIP LOCKED
 """
 
 _REMOVE = "DELETE FROM retries WHERE message_id = $1"

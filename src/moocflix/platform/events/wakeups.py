@@ -47,9 +47,9 @@ class Wakeups:
             await asyncio.wait([self._task], timeout=_CLOSE_SECONDS)
             if self._task is not None:
                 self._task.cancel()
-        if self._connection is not None:
-            self._connection.terminate()
-            self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await hang_up(connection)
 
     async def _send(self) -> None:
         try:
@@ -70,3 +70,11 @@ class Wakeups:
         except _FAILURES as error:
             _log.warning("wakeup.lost", sources=sources, error=type(error).__name__)
             await asyncio.sleep(_AWAY_SECONDS)
+
+
+async def hang_up(connection: "Connection") -> None:
+    """Close a connection as is proper, or, where that fails, all the same."""
+    try:
+        await connection.close(timeout=_CLOSE_SECONDS)
+    except _FAILURES:
+        connection.terminate()
