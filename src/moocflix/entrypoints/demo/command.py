@@ -26,7 +26,7 @@ def demo(url: str | None, password: str) -> None:
 
     Everything goes through the platform's own API. It is safe to run twice: what is there already is found and left.
     """
-    console = Console()
+    console = Console(soft_wrap=True, highlight=False)
     address = url or f"http://127.0.0.1:{os.environ.get('MOOCFLIX_PORT', '8000')}"
     try:
         with httpx.Client(base_url=address, timeout=httpx.Timeout(60)) as http, _progress(console) as progress:
@@ -34,9 +34,11 @@ def demo(url: str | None, password: str) -> None:
     except (CallFailedError, FilmNotMadeError) as fault:
         console.print(str(fault), style="red", markup=False, soft_wrap=True)
         sys.exit(1)
-    console.print(f"The catalogue is there: {address}/docs shows the API, {address}/api/v1/courses the courses.")
-    console.print("Sign in as ada.mensah@demo.moocflix.example, a learner, or grace.okafor@demo.moocflix.example, an")
-    console.print(f"instructor; the password of all demo accounts is {password}", markup=False)
+    console.print(f"The catalogue is there: {address}/api/v1/courses lists it, {address}/docs browses the API.")
+    console.print(f"Everybody's password is {password}", markup=False)
+    console.print(
+        "An instructor: grace.okafor@demo.moocflix.example", "A learner: ada.mensah@demo.moocflix.example", sep="\n"
+    )
 
 
 class Filling:
