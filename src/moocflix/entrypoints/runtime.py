@@ -21,9 +21,13 @@ from moocflix.platform.database.listener import listen
 from moocflix.platform.database.pool import Pool
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.database.urls import DatabaseUrls
+from moocflix.platform.errors import Unavailable
 from moocflix.platform.events import copies
+from moocflix.platform.events.groups import topics_by_source
+from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.events.wakeups import CHANNEL as OUTBOX_CHANNEL
 from moocflix.platform.events.wakeups import Wakeups
+from moocflix.platform.gauges import set_gauges
 from moocflix.platform.health import Check, Health
 from moocflix.platform.http import system
 from moocflix.platform.http.app import framework
@@ -31,6 +35,7 @@ from moocflix.platform.http.byte_cache import ByteCache
 from moocflix.platform.http.edge import Edge, EdgeParts
 from moocflix.platform.http.identify import Identify
 from moocflix.platform.http.openapi import description
+from moocflix.platform.job_runner import JobsSettings
 from moocflix.platform.metrics import Metrics
 from moocflix.platform.secrets import Secrets
 from moocflix.platform.service import Service, ServiceContext
@@ -40,7 +45,14 @@ from moocflix.web import pages
 
 _RELEASE_EVERY = 15.0
 
-PLATFORM_SECTIONS: tuple[type[Section], ...] = (PlatformSettings, HttpSettings, DatabaseSettings, StorageSettings)
+PLATFORM_SECTIONS: tuple[type[Section], ...] = (
+    PlatformSettings,
+    HttpSettings,
+    DatabaseSettings,
+    StorageSettings,
+    EventsSettings,
+    JobsSettings,
+)
 
 
 class Runtime:
@@ -212,6 +224,10 @@ class Runtime:
             pool = context.database.pool
             for state, number in (("open", pool.open), ("idle", pool.idle), ("waiting", pool.waiting)):
                 metrics.gauge("database_connections", "Connections of this process.", number, service=name, state=state)
+        bus = self._system_context.database.reader
+        sources = {source for service in self.services for source in topics_by_source(service)}
+        with contextlib.suppress(Unavailable):
+            await set_gauges(metrics, self.services, self.contexts, dict.fromkeys(sources, bus))
 
     def _home(self) -> tuple[bytes, str]:
         settings = self.settings.of(PlatformSettings)

@@ -1,0 +1,55 @@
+"""Numbers about events and jobs, for `/metrics` and for the operator."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from moocflix.platform.events.bus import Fetches
+from moocflix.platform.events.groups import Lag, lag
+from moocflix.platform.metrics import Metrics
+from moocflix.platform.service import Service, ServiceContext
+
+# Partial indexes answer all but the counts of what should be few.
+_OWN = """
+SELECT (SELECT count(*) FROM dead_letters) AS dead_letters,
+       (SELECT count(*) FROM retries) AS retries,
+       (SELECT count(*) FROM jobs WHERE status = 'waiting') AS waiting,
+       (SELECT count(*) FROM jobs WHERE status = 'running') AS running,
+       (SELECT count(*) FROM jobs WHERE status = 'dead') AS dead,
+       (SELECT min(run_at) FROM jobs WHERE status = 'waiting' AND run_at < clock_timestamp()) AS oldest_due,
+       (SELECT count(*) FROM copies WHERE status <> 'filled') AS copies
+"""
+
+
+async def set_gauges(
+    metrics: Metrics,
+    services: Sequence[Service],
+    contexts: Mapping[str, ServiceContext],
+    buses: Mapping[str, Fetches],
+) -> None:
+    """Set the numbers of these services; `buses` are by source and read as role bus. Raises Unavailable."""
+    lags: list[Lag] = []
+    for service in services:
+        database = contexts[service.name].database
+        _set_own(metrics, service.name, await database.reader.fetchrow(_OWN))
+        lags += await lag(service, database, buses)
+    for one in lags:
+        labels = {"group": one.group, "source": one.source}
+        metrics.gauge("consumer_lag", "Events that a group has not read, at most 100000.", one.waiting, **labels)
+        metrics.gauge("consumer_lag_seconds", "Age of the oldest event not read.", one.seconds, **labels)
+    for source in {one.source for one in lags}:
+        behind = [one for one in lags if one.source == source]
+        depth, age = max(one.waiting for one in behind), max(one.seconds for one in behind)
+        metrics.gauge("outbox_depth", "Events that some group has not read yet.", depth, service=source)
+        metrics.gauge("outbox_age_seconds", "Age of the oldest of these.", age, service=source)
+
+
+def _set_own(metrics: Metrics, name: str, row: Any) -> None:
+    metrics.gauge("dead_letters", "Messages that failed for good.", row["dead_letters"], group=name)
+    metrics.gauge("retries", "Messages that wait for another try.", row["retries"], group=name)
+    metrics.gauge("copies_unfilled", "Copies of others' entities still being filled.", row["copies"], service=name)
+    for status in ("waiting", "running", "dead"):
+        metrics.gauge("jobs", "Jobs by status.", row[status], service=name, status=status)
+    oldest = row["oldest_due"]
+    late = 0.0 if oldest is None else max(0.0, (datetime.now(UTC) - oldest).total_seconds())
+    metrics.gauge("jobs_late_seconds", "For how long the most overdue job waits.", late, service=name)
