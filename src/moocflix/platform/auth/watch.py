@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import structlog
@@ -22,7 +22,7 @@ _KEYS_EVERY = 30
 
 
 class _Client(Protocol):
-    async def get(self, path: str, *, reply: type[Any]) -> Any: ...
+    async def get(self, path: str, *, reply: type[Any], query: Mapping[str, Any] | None = None) -> Any: ...
 
 
 class UsersService:
@@ -39,7 +39,9 @@ class UsersService:
 
     async def after(self, number: int) -> RevocationList:
         """The revocations with a higher number."""
-        found: RevocationList = await self._client.get(f"/internal/revocations?after={number}", reply=RevocationList)
+        found: RevocationList = await self._client.get(
+            "/internal/revocations", reply=RevocationList, query={"after": number}
+        )
         return found
 
 
