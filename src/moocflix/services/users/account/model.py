@@ -23,6 +23,8 @@ USERNAME_ATTEMPTS = 8
 _USERNAME = re.compile(r"[a-z0-9](?:[a-z0-9]|[._-](?![._-])){1,28}[a-z0-9]\Z")
 _FILLING = re.compile(r"[^a-z0-9]+")
 _MAX_STEM = 20
+# They turn the direction of what follows, so that a name could read as another one.
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
 class AccountNotFound(NotFound):
@@ -127,8 +129,9 @@ class Account(Profile, frozen=True, kw_only=True):
 def checked_name(text: str) -> str:
     """The name with single spaces. Raises NameNotAllowed."""
     name = " ".join(unicodedata.normalize("NFC", text).split())
-    letters = [letter for letter in name if unicodedata.category(letter)[0] not in "CZ"]
-    if not letters or len(name) > MAX_NAME or any(unicodedata.category(letter) == "Cc" for letter in name):
+    visible = any(unicodedata.category(letter)[0] not in "CZ" for letter in name)
+    hidden = any(unicodedata.category(letter) == "Cc" or letter in _TURNING for letter in name)
+    if not visible or hidden or len(name) > MAX_NAME:
         raise NameNotAllowed
     return name
 

@@ -18,7 +18,7 @@ from moocflix.services.users.account.schemas import ChangedOut, ProfileOut, Sign
 from moocflix.services.users.credential import sql as credential_sql
 from moocflix.services.users.credential.model import Attempt, Attempts, LoginName, WrongCurrentPassword
 from moocflix.services.users.session.model import Lives
-from moocflix.services.users.session.schemas import TokensOut, session_for
+from moocflix.services.users.session.schemas import NOT_KEPT, TokensOut, session_for
 from moocflix.services.users.settings import UsersSettings
 
 
@@ -129,7 +129,7 @@ async def _sign_up(request: Request, data: SignUpIn, *, status: int) -> Reply[To
         now=request.now,
         message="User registered successfully",
     )
-    return reply(tokens, status=status)
+    return reply(tokens, status=status, headers=NOT_KEPT)
 
 
 async def _proof(request: Request, current_password: str | None) -> Proof | None:

@@ -19,6 +19,7 @@ from moocflix.services.users.credential.model import Attempt, Attempts
 from moocflix.services.users.session import operations, sql
 from moocflix.services.users.session.model import Lives, SessionNotFound
 from moocflix.services.users.session.schemas import (
+    NOT_KEPT,
     EndedOut,
     LoginIn,
     LogoutIn,
@@ -55,11 +56,10 @@ async def login(request: Request, data: LoginIn) -> Reply[TokensOut]:
     grant = await operations.log_in(
         request.tx, credentials=credentials, verdict=verdict, attempt=attempt, session=session
     )
-    return reply(
-        TokensOut.of(
-            grant, signer=signer, refresh_token=session.refresh_token, now=request.now, message="Login successful"
-        )
+    tokens = TokensOut.of(
+        grant, signer=signer, refresh_token=session.refresh_token, now=request.now, message="Login successful"
     )
+    return reply(tokens, headers=NOT_KEPT)
 
 
 @post(
@@ -83,9 +83,8 @@ async def refresh(request: Request, data: RefreshIn) -> Reply[TokensOut]:
         client_address=request.client_address,
         now=request.now,
     )
-    return reply(
-        TokensOut.of(grant, signer=signer, refresh_token=refresh_token, now=request.now, message="Tokens renewed")
-    )
+    tokens = TokensOut.of(grant, signer=signer, refresh_token=refresh_token, now=request.now, message="Tokens renewed")
+    return reply(tokens, headers=NOT_KEPT)
 
 
 @post("/api/v1/users/logout", who=CALLER, summary="Sign out")
