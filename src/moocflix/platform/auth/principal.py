@@ -1,6 +1,6 @@
 """Who calls: a person, or another service of the platform."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -20,6 +20,11 @@ class Principal:
     session_id: UUID
     generation: int
     expires_at: datetime
+    subject: str = field(init=False, repr=False, compare=False)
+    """The id as text: it is needed with each request, and dear to make."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "subject", str(self.id))
 
     @property
     def is_admin(self) -> bool:

@@ -18,6 +18,7 @@ from litestar.utils.scope.state import ScopeState
 
 from moocflix.platform.auth.principal import Principal
 from moocflix.platform.cache.limiter import Limiter
+from moocflix.platform.clock import utc_now
 from moocflix.platform.errors import Invalid, NotFound, Refusal, TooMany, WrongMethod
 from moocflix.platform.http import headers as head
 from moocflix.platform.http.address import client_address
@@ -31,7 +32,7 @@ from moocflix.platform.http.invalid import invalid_parameters
 from moocflix.platform.http.reply import HEAD_ONLY, Answer, Headers, error_answer, fault_answer
 from moocflix.platform.http.routes import route_of
 from moocflix.platform.http.writes import BeforeStream, FillCopy, Outcome, Writes, translate
-from moocflix.platform.logs import log
+from moocflix.platform.logs import RequestLine, log, log_request
 from moocflix.platform.metrics import Metrics
 from moocflix.platform.service import ServiceContext
 from moocflix.platform.settings import HttpSettings
@@ -158,7 +159,7 @@ class Edge:
         if rate == "media":
             caller = call.scope["path_params"].get("token", caller)
         elif rate == "api" and isinstance(call.principal, Principal):
-            caller = str(call.principal.id)
+            caller = call.principal.subject
         limit = self._limits[rate]
         verdict = await self._parts.limiter.hit(f"{rate}:{caller}", limit=limit, window=WINDOW)
         if not verdict.allowed:
@@ -235,15 +236,17 @@ class Edge:
         )
         if self._parts.settings.log_requests and not (call.is_routed and call.route.rate == "none"):
             principal = call.principal
-            log.info(
-                "request",
-                service=service,
-                method=call.method,
-                route=call.template or "?",
-                status=status,
-                ms=round(seconds * 1000, 2),
-                user=str(principal.id) if isinstance(principal, Principal) else None,
-                correlationId=call.trace.correlation_id,
+            log_request(
+                RequestLine(
+                    time=utc_now(),
+                    service=service,
+                    method=call.method,
+                    route=call.template or "?",
+                    status=status,
+                    ms=round(seconds * 1000, 2),
+                    user=principal.subject if isinstance(principal, Principal) else None,
+                    correlation_id=call.trace.correlation_id,
+                )
             )
 
 

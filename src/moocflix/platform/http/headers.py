@@ -11,7 +11,14 @@ _SECURITY: Headers = [
     (b"x-frame-options", b"DENY"),
     (b"cross-origin-opener-policy", b"same-origin"),
 ]
-_NO_CONTENT_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_DEFAULTS: dict[bytes, bytes] = {
+    b"content-security-policy": b"default-src 'none'; frame-ancestors 'none'",
+    b"cache-control": b"no-cache",
+    b"vary": b"authorization, origin",
+}
+_PLAIN: Headers = [*_SECURITY, *_DEFAULTS.items()]
+_SIGNED_IN: Headers = [*_SECURITY, *{**_DEFAULTS, b"cache-control": b"private, no-store"}.items()]
+_HSTS = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")
 _EXPOSED = (
     b"etag, location, x-correlation-id, ratelimit, ratelimit-policy, retry-after, idempotent-replayed, "
     b"tus-resumable, upload-offset, upload-length, upload-expires"
@@ -24,17 +31,14 @@ _ALLOWED = (
 
 def complete(headers: Headers, *, correlation_id: str, signed_in: bool, secure: bool) -> Headers:
     """Add what every answer carries, where the answer does not say it itself."""
-    names = {name for name, _ in headers}
-    complete_headers = [*headers, *_SECURITY, (b"x-correlation-id", correlation_id.encode("latin-1"))]
-    if b"content-security-policy" not in names:
-        complete_headers.append(_NO_CONTENT_POLICY)
-    if b"cache-control" not in names:
-        complete_headers.append((b"cache-control", b"private, no-store" if signed_in else b"no-cache"))
-    if b"vary" not in names:
-        complete_headers.append((b"vary", b"authorization, origin"))
+    said = [name for name, _ in headers if name in _DEFAULTS]
+    ours = _SIGNED_IN if signed_in else _PLAIN
+    if said:
+        ours = [header for header in ours if header[0] not in said]
+    completed = [*headers, *ours, (b"x-correlation-id", correlation_id.encode("latin-1"))]
     if secure:
-        complete_headers.append((b"strict-transport-security", b"max-age=31536000; includeSubDomains"))
-    return complete_headers
+        completed.append(_HSTS)
+    return completed
 
 
 def limit_headers(rate: str, *, limit: int, window: int, verdict: Verdict) -> Headers:
