@@ -41,7 +41,7 @@ def part_of(stored: StoredObject, conditions: Conditions) -> Part:
         return Part(304, 0, 0, headers)
     bounds = _bounds(conditions.range, stored.size) if _still_the_same(conditions.if_range, stored) else None
     start, end = bounds or (0, stored.size)
-    headers |= {"content-type": stored.content_type, "content-length": str(end - start)}
+    headers["content-length"] = str(end - start)
     if bounds is None:
         return Part(200, start, end, headers)
     headers["content-range"] = f"bytes {start}-{end - 1}/{stored.size}"
