@@ -295,7 +295,7 @@ async def test_ffmpeg_dies_with_its_worker(videos: VideoShelf, tmp_path: Path) -
         "allowance=ALLOWANCE, progress=nobody_asks))"
     )
     # Not through the event loop: its watcher would be told of the death first.
-    worker = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parents[2])  # noqa: ASYNC220
+    worker = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parents[2])
     await eventually(lambda: bool(running_ffmpegs(worker.pid)))
     child = running_ffmpegs(worker.pid)[0]
     worker.kill()

@@ -32,7 +32,9 @@ class ContentSettings(Section, frozen=True, kw_only=True):
     answer_hours: Annotated[
         int, Meta(ge=1, description="After how long a transcoding that nobody has answered counts as failed.")
     ] = 24
-    playback_seconds: Annotated[int, Meta(ge=60, description="How long a playback token counts.")] = 24 * 3600
+    playback_seconds: Annotated[int, Meta(ge=60, le=24 * 3600, description="How long a playback token counts.")] = (
+        24 * 3600
+    )
     url_seconds: Annotated[
         int, Meta(ge=1, description="How long a signed URL counts that a player is sent to, on S3.")
     ] = 60

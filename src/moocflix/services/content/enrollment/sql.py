@@ -1,9 +1,7 @@
 """The statements of enrollments_copy."""
 
-from uuid import UUID
-
 from moocflix.contracts.enrollments import EnrollmentState
-from moocflix.platform.database.transaction import Reader, Tx
+from moocflix.platform.database.transaction import Tx
 
 
 async def upsert_enrollment(tx: Tx, state: EnrollmentState) -> None:
@@ -22,15 +20,4 @@ async def upsert_enrollment(tx: Tx, state: EnrollmentState) -> None:
         state.user_id,
         state.course_id,
         state.status != "dropped",
-    )
-
-
-async def is_known(db: Reader, *, user_id: UUID, course_id: UUID) -> bool:
-    """Whether there is any copy of an enrolment of this person in this course, active or not."""
-    return bool(
-        await db.fetchval(
-            "SELECT true FROM enrollments_copy WHERE user_id = $1 AND course_id = $2 AND version > 0 LIMIT 1",
-            user_id,
-            course_id,
-        )
     )

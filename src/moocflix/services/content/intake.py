@@ -1,0 +1,81 @@
+"""Taking a file in: streamed into the store, probed, and kept, or removed without a trace."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from uuid import UUID
+
+import structlog
+
+from moocflix.platform.database.transaction import Database
+from moocflix.platform.errors import Invalid, Unavailable
+from moocflix.platform.service import ServiceContext
+from moocflix.platform.storage.content_types import UNKNOWN
+from moocflix.platform.storage.port import Storage
+from moocflix.services.content.parts import parts_of
+from moocflix.services.content.places import folder_of, source_key
+from moocflix.services.content.upload import sql
+from moocflix.services.content.upload.model import Upload, UploadLost
+
+_SIGN_SECONDS = 60
+
+_log = structlog.get_logger("moocflix.content")
+
+
+@asynccontextmanager
+async def received(
+    context: ServiceContext, *, upload_id: UUID, course_id: UUID, user_id: UUID, file: AsyncIterator[bytes]
+) -> AsyncIterator[Upload]:
+    """Store and probe the file; the upload for the caller to make a video of, in one transaction, within the block.
+
+    Where anything raises, in here or in the block, nothing of it stays. Raises what `file` does, and the refusals of
+    an examination. No transaction is open while bytes come in.
+    """
+    database, storage, parts = context.database, context.storage, parts_of(context)
+    async with database.transaction() as tx:
+        await sql.begin_upload(tx, upload_id=upload_id, course_id=course_id, user_id=user_id)
+    alive = asyncio.create_task(_keep_alive(database, upload_id))
+    key = source_key(upload_id)
+    whole = False
+    try:
+        await storage.put(key, file, content_type=UNKNOWN)
+        stored = await storage.head(key)
+        if stored.size == 0:
+            raise Invalid("The file is empty.", field="file")
+        async with storage.local_copy(key, folder=parts.scratch) as path:
+            probe = await parts.examiner.examine(path)
+        if alive.done():
+            raise UploadLost
+        yield Upload(
+            id=upload_id,
+            course_id=course_id,
+            user_id=user_id,
+            source_key=key,
+            source_bytes=stored.size,
+            probe=probe,
+        )
+        whole = True
+    finally:
+        alive.cancel()
+        if not whole:
+            # Shielded: a caller who hangs up cancels this too.
+            await asyncio.shield(_discard(database, storage, upload_id))
+
+
+async def _keep_alive(database: Database, upload_id: UUID) -> None:
+    """Say from time to time that the upload goes on; ends where it was given up."""
+    while True:
+        await asyncio.sleep(_SIGN_SECONDS)
+        with suppress(Unavailable):
+            if not await sql.keep_alive(database.reader, upload_id=upload_id):
+                return
+
+
+async def _discard(database: Database, storage: Storage, upload_id: UUID) -> None:
+    """Remove what was stored, then the row. What fails here is left to the job that looks for silent uploads."""
+    try:
+        await storage.delete_prefix(folder_of(upload_id))
+        async with database.transaction() as tx:
+            await sql.end_upload(tx, upload_id=upload_id)
+    except Unavailable as error:
+        _log.warning("upload.left", upload=str(upload_id), reason=error.message)

@@ -1,0 +1,18 @@
+"""Where the objects of a video are stored: everything of one video below one folder."""
+
+from uuid import UUID
+
+
+def folder_of(video_id: UUID) -> str:
+    """The prefix of everything that is stored of a video."""
+    return f"videos/{video_id}/"
+
+
+def source_key(video_id: UUID) -> str:
+    """Where the upload is stored."""
+    return f"{folder_of(video_id)}source"
+
+
+def prefix_of(video_id: UUID, request_id: UUID) -> str:
+    """Where the output of one transcoding is stored."""
+    return f"{folder_of(video_id)}{request_id}/"

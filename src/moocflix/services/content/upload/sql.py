@@ -1,0 +1,29 @@
+"""The statements of uploads."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from moocflix.platform.database.transaction import Reader, Tx
+
+
+async def begin_upload(tx: Tx, *, upload_id: UUID, course_id: UUID, user_id: UUID) -> None:
+    """Note an upload before its first byte is stored."""
+    await tx.execute("INSERT INTO uploads (id, course_id, user_id) VALUES ($1, $2, $3)", upload_id, course_id, user_id)
+
+
+async def keep_alive(db: Reader, *, upload_id: UUID) -> bool:
+    """Say that an upload goes on; False where it was given up."""
+    return bool(
+        await db.fetchval("UPDATE uploads SET alive_at = clock_timestamp() WHERE id = $1 RETURNING true", upload_id)
+    )
+
+
+async def end_upload(tx: Tx, *, upload_id: UUID) -> bool:
+    """The upload is no longer under way; False where it was given up before."""
+    return await tx.execute("DELETE FROM uploads WHERE id = $1", upload_id) == 1
+
+
+async def give_up_silent(tx: Tx, *, silence: timedelta) -> list[UUID]:
+    """Give up uploads that nobody has kept alive for so long: their ids."""
+    rows = await tx.fetch("DELETE FROM uploads WHERE alive_at < clock_timestamp() - $1::interval RETURNING id", silence)
+    return [row["id"] for row in rows]

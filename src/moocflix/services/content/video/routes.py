@@ -1,0 +1,138 @@
+"""A video: its upload, what is known of it, its transcoding and its deletion."""
+
+from uuid import UUID
+
+from moocflix.contracts.content import VideoState
+from moocflix.platform.auth.access import CALLER, INSTRUCTOR, SERVICE
+from moocflix.platform.http.form import FileTooLarge, UploadForm
+from moocflix.platform.http.reply import Reply, reply
+from moocflix.platform.http.request import Request
+from moocflix.platform.http.routes import delete, get, post
+from moocflix.platform.ids import new_id
+from moocflix.services.content import admission, intake
+from moocflix.services.content.parts import parts_of
+from moocflix.services.content.settings import ContentSettings
+from moocflix.services.content.tokens import Playback
+from moocflix.services.content.video import operations, sql
+from moocflix.services.content.video.model import Video, VideoNotFound
+from moocflix.services.content.video.schemas import TranscodingAsked, UploadFields, UploadOut, VideoChanged, VideoOut
+
+_FORM_BYTES = 64 * 1024
+
+
+@post(
+    "/api/v1/content/upload",
+    who=INSTRUCTOR,
+    status=201,
+    writes="stream",
+    summary="Upload a video",
+    refusals=(403, 404, 413, 415),
+)
+async def upload_video(request: Request) -> Reply[UploadOut]:
+    """A `multipart/form-data` body: `courseId`, optionally `title` and `transcode`, then `file`.
+
+    What the bytes are decides, not the name. With `transcode=true` the transcoding is asked for at once.
+    """
+    form = _form(request)
+    fields = UploadFields.of(await form.fields_before("file"))
+    await admission.taught_course(request.context, course_id=fields.course_id, caller=request.caller)
+    async with intake.received(
+        request.context,
+        upload_id=new_id(),
+        course_id=fields.course_id,
+        user_id=request.caller.id,
+        file=form.file(),
+    ) as upload:
+        await form.finish()
+        late = UploadFields.of(form.fields)
+        async with request.context.database.transaction() as tx:
+            request_id = new_id() if late.transcode else None
+            await operations.add_video(tx, upload=upload, title=late.title, request_id=request_id, now=request.now)
+    return reply(UploadOut.of(upload.id, transcode=late.transcode), status=201)
+
+
+@get("/api/v1/content/{video_id:uuid}", who=CALLER, summary="A video's state", refusals=(404,))
+async def read_video(request: Request, video_id: UUID) -> Reply[VideoOut]:
+    """How far it is, how long, how large, what it can be played in; for the enrolled and the owner."""
+    caller = request.caller
+    sight = await sql.sight(request.db, video_id=video_id, user_id=caller.id)
+    if sight is None:
+        raise VideoNotFound(video_id)
+    video = sight.for_learner(caller)
+    if video is None:
+        course_id = sight.video.course_id
+        if not await admission.is_enrolled(request.context, user_id=caller.id, course_id=course_id):
+            raise VideoNotFound(video_id)
+        video = sight.video
+    return reply(VideoOut.of(video, poster_url=_poster_url(request, video)))
+
+
+@post(
+    "/api/v1/content/{video_id:uuid}/transcode",
+    who=CALLER,
+    status=202,
+    summary="Transcode a video",
+    refusals=(403, 404, 409),
+)
+async def transcode_video(request: Request, video_id: UUID) -> Reply[TranscodingAsked]:
+    """Ask for the renditions; 409 while an earlier request waits for its answer."""
+    video = await _owned(request, video_id)
+    request_id = new_id()
+    await operations.request_transcoding(
+        request.tx,
+        video_id=video.id,
+        course_id=video.course_id,
+        request_id=request_id,
+        requested_by=request.caller.id,
+        now=request.now,
+    )
+    return reply(TranscodingAsked.of(video.id, request_id=request_id), status=202)
+
+
+@delete(
+    ["/api/v1/content/{video_id:uuid}", "/api/v1/content/{video_id:uuid}/delete"],
+    who=CALLER,
+    summary="Delete a video",
+    refusals=(403, 404),
+)
+async def delete_video(request: Request, video_id: UUID) -> Reply[VideoChanged]:
+    """The video at once, what is stored of it soon after."""
+    video = await _owned(request, video_id)
+    await operations.remove_video(request.tx, video_id=video.id)
+    return reply(VideoChanged(video_id=video.id, status="deleted", message="Video deleted successfully."))
+
+
+@get("/internal/videos/{video_id:uuid}", who=SERVICE, summary="One video's state")
+async def video_state(request: Request, video_id: UUID) -> Reply[VideoState]:
+    """For services whose copy is missing."""
+    video = await sql.video(request.db, video_id=video_id)
+    if video is None:
+        raise VideoNotFound(video_id)
+    return reply(video.state())
+
+
+async def _owned(request: Request, video_id: UUID) -> Video:
+    sight = await sql.sight(request.db, video_id=video_id, user_id=request.caller.id)
+    if sight is None:
+        raise VideoNotFound(video_id)
+    return sight.for_owner(request.caller)
+
+
+def _form(request: Request) -> UploadForm:
+    limit = request.context.settings.of(ContentSettings).upload_limit
+    announced = request.call.header(b"content-length") or ""
+    if announced.isdigit() and int(announced) > limit + _FORM_BYTES:
+        raise FileTooLarge(limit)
+    return UploadForm(request.call.header(b"content-type"), request.stream(), file_limit=limit)
+
+
+def _poster_url(request: Request, video: Video) -> str | None:
+    poster = video.poster()
+    if video.renditions is None or poster is None:
+        return None
+    playback = Playback(video_id=video.id, request_id=video.renditions.request_id)
+    token = parts_of(request.context).tokens.issue(playback, caller=request.caller, now=request.now)
+    return f"/api/v1/content/play/{token}/{poster}"
+
+
+routes = (upload_video, read_video, transcode_video, delete_video, video_state)

@@ -1,0 +1,277 @@
+"""Uploading: what is taken, what is refused, and that a refused upload leaves nothing."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from moocflix.platform.errors import Invalid
+from moocflix.platform.http.form import FileMissing, FileTooLarge, FormBroken, NotAForm, UploadForm
+from tests.content.conftest import School, platform_with
+from tests.factories.platform import TestPlatform, data_of
+from tests.factories.videos import VideoKind
+
+
+async def leaves_nothing(school: School) -> bool:
+    return await school.stored() == [] and (await school.rows("videos"), await school.rows("uploads")) == (0, 0)
+
+
+async def test_an_upload_is_stored_probed_and_answered(school: School) -> None:
+    content = school.videos.content()
+    response = await school.send(content, title="Lecture 1")
+    data = data_of(response)
+    assert response.status_code == 201
+    assert data["status"] == "uploaded"
+    video = data_of(await school.owner.get(f"/api/v1/content/{data['videoId']}"))
+    assert (video["title"], video["status"], video["size"]) == ("Lecture 1", "uploaded", len(content))
+    assert (video["width"], video["height"], video["duration"], video["hasSound"]) == (320, 240, 2.0, True)
+    assert (video["renditions"], video["posterUrl"], video["streamUrl"], video["progress"]) == ([], None, None, None)
+    assert await school.stored() == [f"videos/{data['videoId']}/source"]
+    assert await school.rows("uploads") == 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "size"),
+    [
+        (VideoKind(rotation=90), (240, 320)),
+        (VideoKind(width=321, height=241), (321, 241)),
+        (VideoKind(sound=False), (320, 240)),
+        (VideoKind(suffix="webm"), (320, 240)),
+    ],
+)
+async def test_unusual_videos_are_taken_as_they_are_shown(
+    school: School, kind: VideoKind, size: tuple[int, int]
+) -> None:
+    video_id = await school.video(kind)
+    video = data_of(await school.owner.get(f"/api/v1/content/{video_id}"))
+    assert (video["width"], video["height"]) == size
+    assert video["hasSound"] == kind.sound
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "words"),
+    [
+        (b"this is no video\n" * 100, 415, "not a video"),
+        (b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1/secret\n", 415, "not a video"),
+        (b"", 400, "empty"),
+        (b"\0\0\0\x18ftypmp42" + bytes(4000), 400, "incomplete"),
+    ],
+)
+async def test_what_is_no_video_is_refused_and_leaves_nothing(
+    school: School, content: bytes, status: int, words: str
+) -> None:
+    response = await school.send(content)
+    assert response.status_code == status
+    assert words in response.json()["error"]["message"]
+    assert await leaves_nothing(school)
+
+
+async def test_sound_without_a_picture_is_refused(school: School) -> None:
+    response = await school.send(school.videos.content(VideoKind(picture=False)))
+    assert response.status_code == 415
+    assert "no moving picture" in response.json()["error"]["message"]
+    assert await leaves_nothing(school)
+
+
+async def test_a_truncated_video_is_refused(school: School) -> None:
+    response = await school.send(school.videos.content()[:-2000])
+    assert response.status_code == 400
+    assert response.json()["error"]["details"][0]["field"] == "file"
+    assert await leaves_nothing(school)
+
+
+@pytest.mark.parametrize("padding", [200_000, 90_000])
+async def test_a_file_over_the_limit_is_refused(school: School, padding: int) -> None:
+    async with platform_with(school.platform, MOOCFLIX_CONTENT_UPLOAD_LIMIT="100000") as small:
+        response = await small.http.post(
+            "/api/v1/content/upload",
+            data={"courseId": str(school.course.id)},
+            files={"file": school.videos.content() + bytes(padding)},
+            headers=school.owner.headers,
+        )
+    assert response.status_code == 413
+    assert await leaves_nothing(school)
+
+
+async def test_only_who_teaches_the_course_uploads_to_it(school: School) -> None:
+    content = school.videos.content()
+    admin = await school.platform.person(role="admin")
+    refused = {
+        (await school.send(content, sender=school.learner)).status_code,
+        (await school.send(content, sender=school.stranger)).status_code,
+    }
+    assert refused == {403}
+    anonymous = await school.platform.http.post("/api/v1/content/upload", files={"file": b"x"})
+    assert anonymous.status_code == 401
+    assert await leaves_nothing(school)
+    assert (await school.send(content, sender=admin)).status_code == 201
+
+
+async def test_a_strangers_draft_is_not_known_to_others(school: School) -> None:
+    draft = await school.platform.course(owner=school.stranger, published=False)
+    response = await school.send(school.videos.content(), courseId=str(draft.id))
+    assert response.status_code == 404
+
+
+async def test_a_course_nobody_has_heard_of_is_asked_for_and_not_found(school: School) -> None:
+    assert (await school.send(b"x", courseId=str(uuid4()))).status_code == 404
+
+
+async def test_a_course_whose_event_is_on_its_way_can_be_uploaded_to(school: School) -> None:
+    fields = {"title": "New", "description": "d", "category": "Science", "difficulty": "Beginner"}
+    course = data_of(await school.owner.post("/api/v1/courses", {**fields, "price": 0, "currency": "USD"}))
+    response = await school.send(school.videos.content(), courseId=course["courseId"])
+    assert response.status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"courseId": "none"}, "courseId"),
+        ({"title": "x" * 201}, "title"),
+        ({"transcode": "perhaps"}, "transcode"),
+        ({"title": "a\0b"}, "title"),
+    ],
+)
+async def test_a_wrong_field_is_named(school: School, fields: dict[str, Any], field: str) -> None:
+    response = await school.send(b"x", **fields)
+    assert response.status_code == 400
+    assert response.json()["error"]["details"][0]["field"] == field
+
+
+async def test_a_body_that_is_no_form_is_refused(school: School) -> None:
+    path = "/api/v1/content/upload"
+    assert (await school.owner.post(path, {"courseId": "x"})).status_code == 415
+    assert (await school.owner.post(path, files={"other": b"x"})).status_code == 400
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    assert (await school.owner.post(path, content=b"--b\r\nbroken", headers=headers)).status_code == 400
+
+
+async def test_an_upload_under_a_key_is_done_once(school: School) -> None:
+    headers = {"idempotency-key": "upload-1"}
+    first = await school.send(school.videos.content(), headers=headers)
+    again = await school.send(school.videos.content(), headers=headers)
+    assert first.status_code == 201
+    assert again.content == first.content
+    assert await school.rows("videos") == 1
+
+
+async def test_a_client_that_hangs_up_leaves_nothing(school: School) -> None:
+    messages = iter(
+        [
+            {"type": "http.request", "body": form_start(school), "more_body": True},
+            {"type": "http.request", "body": school.videos.content()[:5000], "more_body": True},
+            {"type": "http.disconnect"},
+        ]
+    )
+
+    async def receive() -> Any:
+        return next(messages)
+
+    async def send(_message: Any) -> None:
+        return
+
+    headers = [(name.encode(), value.encode()) for name, value in {**FORM, **school.owner.headers}.items()]
+    scope: Any = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
+        "path": "/api/v1/content/upload", "raw_path": b"/api/v1/content/upload", "query_string": b"", "root_path": "",
+        "headers": headers, "server": ("platform", 80), "client": ("127.0.0.1", 1),
+    }  # fmt: skip
+    await school.platform.runtime.public(scope, receive, send)
+    assert await leaves_nothing(school)
+
+
+async def test_no_transaction_is_open_and_the_body_is_not_held_while_bytes_come_in(school: School) -> None:
+    seen: list[int] = []
+    database = school.platform.database("content")
+
+    async def body() -> AsyncIterator[bytes]:
+        yield form_start(school)
+        for _ in range(40):
+            yield bytes(1024 * 1024)
+            seen.append(database.pool.open - database.pool.idle)
+
+    response = await school.owner.post("/api/v1/content/upload", content=body(), headers=FORM)
+    assert response.status_code == 400
+    assert set(seen) <= {0}
+
+
+async def test_an_upload_whose_process_died_is_given_up(school: School, platform: TestPlatform) -> None:
+    upload_id = uuid4()
+    async with platform.database("content").transaction() as tx:
+        await tx.execute(
+            "INSERT INTO uploads (id, course_id, user_id, alive_at) "
+            "VALUES ($1, $2, $3, clock_timestamp() - interval '11 min')",
+            upload_id, school.course.id, school.owner.id,
+        )  # fmt: skip
+        await tx.execute("INSERT INTO jobs (id, name) VALUES (gen_random_uuid(), 'give-up-uploads')")
+    await school.storage.put(f"videos/{upload_id}/source", pieces(b"left"), content_type="video/mp4")
+    await platform.settle()
+    assert await leaves_nothing(school)
+
+
+FORM = {"content-type": "multipart/form-data; boundary=b"}
+
+
+def form_start(school: School) -> bytes:
+    return (
+        f'--b\r\nContent-Disposition: form-data; name="courseId"\r\n\r\n{school.course.id}\r\n'
+        '--b\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\n'
+    ).encode()
+
+
+async def pieces(*chunks: bytes) -> AsyncIterator[bytes]:
+    for chunk in chunks:
+        yield chunk
+
+
+def form(*parts: tuple[str, bytes], limit: int = 100, cut: int | None = None, step: int = 7) -> UploadForm:
+    body = b"".join(
+        b'--b\r\nContent-Disposition: form-data; name="%b"%b\r\n\r\n%b\r\n'
+        % (name.encode(), b'; filename="f"' if name in {"file", "other"} else b"", content)
+        for name, content in parts
+    )
+    body = (body + b"--b--\r\n")[:cut]
+    chunks = pieces(*[body[at : at + step] for at in range(0, len(body), step)])
+    return UploadForm(FORM["content-type"], chunks, file_limit=limit)
+
+
+async def test_a_form_gives_fields_file_and_late_fields(school: School) -> None:
+    given = form(("a", b"1"), ("file", b"con\r\n--tent"), ("z", "ü".encode()))
+    assert await given.fields_before("file") == {"a": "1"}
+    assert b"".join([piece async for piece in given.file()]) == b"con\r\n--tent"
+    await given.finish()
+    assert given.fields == {"a": "1", "z": "ü"}
+
+
+@pytest.mark.parametrize(
+    ("given", "refusal"),
+    [
+        (lambda: form(("a", b"1")), FileMissing),
+        (lambda: form(("file", b"x" * 101)), FileTooLarge),
+        (lambda: form(("file", b"x" * 90), cut=100), FormBroken),
+        (lambda: form(("other", b"x")), Invalid),
+        (lambda: form(("a", b"x" * 20_000), ("file", b"")), Invalid),
+        (lambda: form(("a", b"\xff"), ("file", b"")), Invalid),
+        (lambda: form(("a", b"\0"), ("file", b"")), Invalid),
+    ],
+)
+async def test_a_form_that_cannot_be_taken_is_refused(given: Any, refusal: type[Exception]) -> None:
+    with pytest.raises(refusal):
+        await read_all(given())
+
+
+async def read_all(given: UploadForm) -> None:
+    await given.fields_before("file")
+    async for _ in given.file():
+        pass
+    await given.finish()
+
+
+@pytest.mark.parametrize(
+    "content_type", [None, "application/json", "multipart/form-data", "multipart/mixed; boundary=b"]
+)
+def test_what_is_no_form_by_its_type_is_refused(content_type: str | None) -> None:
+    with pytest.raises(NotAForm):
+        UploadForm(content_type, pieces(), file_limit=1)
