@@ -10,7 +10,7 @@ from moocflix.platform.auth.tokens import AccessTokenSigner
 class CurrentSigner:
     """Asks for the signer every so often, so that a rotation by another process comes into use here."""
 
-    def __init__(self, load: Callable[[], Awaitable[AccessTokenSigner]], *, seconds: float = 30.0) -> None:
+    def __init__(self, load: Callable[[], Awaitable[AccessTokenSigner]], *, seconds: float = 5.0) -> None:
         """`load` finds the key that signs now."""
         self._load = load
         self._seconds = seconds
@@ -26,3 +26,7 @@ class CurrentSigner:
                     self._signer = await self._load()
                     self._loaded_at = monotonic()
         return self._signer
+
+    def forget(self) -> None:
+        """Ask anew for the next token: the key was changed."""
+        self._signer = None

@@ -15,7 +15,7 @@ PURPOSE = "signing keys"
 """What the secret's key is drawn for that seals the private halves."""
 
 SLACK = timedelta(minutes=2)
-"""For how long a process may go on signing with a key after another one came: its own copy, and its clock."""
+"""For how long a process may go on signing with a key after another one came, its clock included."""
 
 
 class SecretDoesNotFit(SettingsError):
