@@ -18,7 +18,7 @@ from moocflix.platform.data_folder import DataFolderError
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.errors import Refusal
 from moocflix.platform.ids import new_id
-from moocflix.platform.migrations import is_migrated
+from moocflix.platform.migrations import MigrationError, is_migrated
 from moocflix.platform.postgres_place import PostgresError
 from moocflix.platform.service import ServiceContext
 from moocflix.platform.settings import Settings, SettingsError
@@ -122,7 +122,7 @@ def _run(settings: Settings, act: Callable[[ServiceContext], Awaitable[T]]) -> T
             return asyncio.run(_with_context(settings, urls, act))
     except Refusal as refusal:
         raise click.ClickException(refusal.message) from refusal
-    except (SettingsError, DataFolderError, PostgresError) as fault:
+    except (SettingsError, DataFolderError, PostgresError, MigrationError) as fault:
         raise click.ClickException(str(fault)) from fault
 
 

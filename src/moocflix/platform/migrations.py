@@ -90,11 +90,14 @@ async def check_code(service_url: str, schema: str, *, code: str = __version__) 
 
 
 async def is_migrated(urls: DatabaseUrls, schema: str) -> bool:
-    """Whether anything was ever migrated in this service's schema."""
+    """Whether anything was ever migrated in this service's schema. Raises MigrationError."""
+    admin = urls.admin_of(schema)
     try:
-        connection = await asyncpg.connect(urls.admin_of(schema))
+        connection = await asyncpg.connect(admin)
     except asyncpg.InvalidCatalogNameError:
         return False
+    except (OSError, asyncpg.InvalidAuthorizationSpecificationError) as error:
+        raise MigrationError(f"The database {database_name(admin)} cannot be reached: {error}.") from error
     try:
         return await connection.fetchval("SELECT to_regclass($1)", f"{schema}.schema_migrations") is not None
     finally:

@@ -1,0 +1,99 @@
+"""`moocflix users`: admins and keys from the command line."""
+
+import asyncio
+from pathlib import Path
+
+import click.testing
+import pytest
+
+from moocflix.entrypoints.users import users
+from moocflix.platform.auth.signer import CurrentSigner
+from moocflix.platform.settings import Settings, load
+from tests.factories.platform import PASSWORD, TestPlatform, data_of
+from tests.users.conftest import PROFILE, events
+
+ADMIN = ["create-admin", "--email", "root@example.org", "--name", "Root"]
+
+
+async def moocflix(settings: Settings, *arguments: str, typed: str | None = None) -> click.testing.Result:
+    runner = click.testing.CliRunner()
+    return await asyncio.to_thread(runner.invoke, users, arguments, obj=settings, input=typed)
+
+
+async def test_it_makes_an_admin_who_can_sign_in(platform: TestPlatform) -> None:
+    result = await moocflix(platform.settings, *ADMIN, "--password-stdin", typed=f"{PASSWORD}\n")
+    assert result.exit_code == 0, result.output
+    assert "root@example.org" in result.output
+    assert PASSWORD not in result.output
+    root = await platform.sign_in("root@example.org")
+    assert data_of(await root.get(PROFILE))["role"] == "admin"
+    (event,) = await events(platform.database("users"), "User-Creation")
+    assert event["role"] == "admin"
+
+
+async def test_it_asks_for_what_it_is_not_told_and_never_shows_the_password(platform: TestPlatform) -> None:
+    typed = f"root@example.org\nRoot\n{PASSWORD}\n{PASSWORD}\n"
+    result = await moocflix(platform.settings, "create-admin", typed=typed)
+    assert result.exit_code == 0, result.output
+    assert PASSWORD not in result.output
+    await platform.sign_in("root@example.org")
+
+
+async def test_it_takes_the_password_from_the_environment(platform: TestPlatform, data_folder: Path) -> None:
+    environ = {"MOOCFLIX_DATA": str(data_folder), "MOOCFLIX_ADMIN_PASSWORD": PASSWORD, "MOOCFLIX_CONFIG": "/dev/null"}
+    result = await moocflix(load(environ=environ), *ADMIN)
+    assert result.exit_code == 0, result.output
+    await platform.sign_in("root@example.org")
+
+
+async def test_a_taken_address_is_refused_in_one_sentence(platform: TestPlatform) -> None:
+    ada = await platform.person()
+    arguments = ["create-admin", "--email", ada.email, "--name", "Root", "--password-stdin"]
+    result = await moocflix(platform.settings, *arguments, typed=f"{PASSWORD}\n")
+    assert (result.exit_code, result.output) == (1, "Error: There is an account with this e-mail address already.\n")
+
+
+@pytest.mark.parametrize("password", ["short", "password1", ""])
+async def test_a_weak_password_is_refused_in_one_sentence(platform: TestPlatform, password: str) -> None:
+    result = await moocflix(platform.settings, *ADMIN, "--password-stdin", typed=f"{password}\n")
+    assert result.exit_code == 1
+    assert "password" in result.output.lower()
+    assert "Traceback" not in result.output
+
+
+async def test_it_changes_the_key_that_signs(platform: TestPlatform) -> None:
+    result = await moocflix(platform.settings, "rotate-keys")
+    assert result.exit_code == 0, result.output
+    kid = (await platform.http.get("/.well-known/jwks.json")).json()["keys"][0]["kid"]
+    assert kid in result.output
+    platform.context("users").part(CurrentSigner).forget()
+    await platform.runtime.watch.verifier.refresh_keys(at_once=True)
+
+
+async def test_without_a_database_it_says_what_to_do(tmp_path: Path) -> None:
+    environ = {"MOOCFLIX_DATABASE_URL": "nonsense", "MOOCFLIX_DATA": str(tmp_path), "MOOCFLIX_CONFIG": "/dev/null"}
+    result = await moocflix(load(environ=environ), "rotate-keys")
+    assert result.exit_code == 1
+    assert "MOOCFLIX_DATABASE_URL" in result.output
+
+
+async def test_before_the_first_start_there_are_no_accounts(platform: TestPlatform, data_folder: Path) -> None:
+    url = platform.urls.in_database("not_there").admin
+    environ = {"MOOCFLIX_DATABASE_URL": url, "MOOCFLIX_DATA": str(data_folder), "MOOCFLIX_CONFIG": "/dev/null"}
+    result = await moocflix(load(environ=environ), "rotate-keys")
+    assert (result.exit_code, "moocflix migrate" in result.output) == (1, True)
+
+
+async def test_a_database_that_does_not_answer_is_named(tmp_path: Path) -> None:
+    url = "postgresql://postgres:secret@127.0.0.1:1/moocflix"
+    environ = {"MOOCFLIX_DATABASE_URL": url, "MOOCFLIX_DATA": str(tmp_path), "MOOCFLIX_CONFIG": "/dev/null"}
+    result = await moocflix(load(environ=environ), "rotate-keys")
+    assert result.exit_code == 1
+    assert result.output.startswith("Error: The database moocflix cannot be reached")
+    assert "secret" not in result.output
+
+
+async def test_its_help_says_where_the_password_comes_from(platform: TestPlatform) -> None:
+    result = await moocflix(platform.settings, "create-admin", "--help")
+    assert "MOOCFLIX_ADMIN_PASSWORD" in result.output
+    assert "--password-stdin" in result.output
