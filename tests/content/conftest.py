@@ -90,3 +90,9 @@ async def school(platform: TestPlatform, videos: VideoShelf) -> School:
     school = School(platform, videos, owner, learner, stranger, course)
     await school.storage.delete_prefix("videos/")
     return school
+
+
+async def pieces(*chunks: bytes) -> AsyncIterator[bytes]:
+    """Bytes as they come over a line."""
+    for chunk in chunks:
+        yield chunk

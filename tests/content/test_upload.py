@@ -8,7 +8,7 @@ import pytest
 
 from moocflix.platform.errors import Invalid
 from moocflix.platform.http.form import FileMissing, FileTooLarge, FormBroken, NotAForm, UploadForm
-from tests.content.conftest import School, platform_with
+from tests.content.conftest import School, pieces, platform_with
 from tests.factories.platform import TestPlatform, data_of
 from tests.factories.videos import VideoKind
 
@@ -219,11 +219,6 @@ def form_start(school: School) -> bytes:
         f'--b\r\nContent-Disposition: form-data; name="courseId"\r\n\r\n{school.course.id}\r\n'
         '--b\r\nContent-Disposition: form-data; name="file"; filename="a.mp4"\r\n\r\n'
     ).encode()
-
-
-async def pieces(*chunks: bytes) -> AsyncIterator[bytes]:
-    for chunk in chunks:
-        yield chunk
 
 
 def form(*parts: tuple[str, bytes], limit: int = 100, cut: int | None = None, step: int = 7) -> UploadForm:
