@@ -21,13 +21,16 @@ CREATE FUNCTION course_words(title text, tags text[], description text) RETURNS 
         || setweight(to_tsvector('simple'::regconfig, description), 'D');
 
 -- What somebody searches for, as they wrote it: the same two ways, and the last word may be just begun, unless it is
--- one that they do not want.
+-- one that they do not want. What stands in quotes is meant word for word.
 CREATE FUNCTION course_query(q text) RETURNS tsquery
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN websearch_to_tsquery('english'::regconfig, q)
-        || CASE WHEN websearch_to_tsquery('simple'::regconfig, q)::text ~ '(^|[^!])''[^'']*''$'
-                THEN (websearch_to_tsquery('simple'::regconfig, q)::text || ':*')::tsquery
-                ELSE websearch_to_tsquery('simple'::regconfig, q) END;
+    RETURN CASE
+        WHEN q LIKE '%"%' THEN websearch_to_tsquery('simple'::regconfig, q)
+        WHEN websearch_to_tsquery('simple'::regconfig, q)::text ~ '(^|[^!])''[^'']*''$'
+            THEN websearch_to_tsquery('english'::regconfig, q)
+              || (websearch_to_tsquery('simple'::regconfig, q)::text || ':*')::tsquery
+        ELSE websearch_to_tsquery('english'::regconfig, q) || websearch_to_tsquery('simple'::regconfig, q)
+    END;
 
 CREATE TABLE courses (
     id               uuid PRIMARY KEY,
