@@ -12,7 +12,8 @@ from litestar.plugins import OpenAPISchemaPlugin
 from litestar.typing import FieldDefinition
 
 from moocflix import __version__
-from moocflix.platform.http.routes import route_of
+from moocflix.platform.http.idempotency import LONGEST_KEY
+from moocflix.platform.http.routes import Route, route_of
 from moocflix.platform.service import Service
 
 
@@ -55,9 +56,47 @@ def description(app: Litestar) -> dict[str, Any]:
             declared = route_of(handler)
             for method in handler.http_methods:
                 operation = operations.get(method.lower())
-                if operation is None or declared is None:
-                    continue
-                operation["x-who"] = declared.who.name
-                operation["x-rate-class"] = declared.rate
-                operation["security"] = [{}] if declared.who.anonymous else [{"token": []}]
+                if operation is not None and declared is not None:
+                    _say(operation, declared)
+    # The framework keeps a handler's paths in a set, whose order differs from process to process.
+    schema["paths"] = dict(sorted(schema["paths"].items()))
+    schema["components"]["schemas"] = dict(sorted(schema["components"]["schemas"].items()))
     return schema
+
+
+def _in_order(schema: dict[str, Any]) -> dict[str, Any]:
+    """The same at each start: the framework keeps the paths of a handler as a set."""
+    services = [tag["name"] for tag in schema["tags"]]
+
+    def place(entry: tuple[str, dict[str, Any]]) -> tuple[int, str]:
+        path, operations = entry
+        (service,) = next(iter(operations.values()))["tags"]
+        return services.index(service), path
+
+    schema["paths"] = dict(sorted(schema["paths"].items(), key=place))
+    schema["components"]["schemas"] = dict(sorted(schema["components"]["schemas"].items()))
+    return schema
+
+
+def _say(operation: dict[str, Any], declared: Route) -> None:
+    """What only the declaration knows."""
+    operation["x-who"] = declared.who.name
+    operation["x-rate-class"] = declared.rate
+    operation["security"] = [{}] if declared.who.anonymous else [{"token": []}]
+    if declared.idempotent and not declared.who.anonymous:
+        operation["parameters"] = [*operation.get("parameters", ()), _idempotency_key()]
+    for status, media_types in declared.sends.items():
+        response = operation["responses"].setdefault(str(status), {"description": "Done", "headers": {}})
+        response["content"] = {media_type: {"schema": {}} for media_type in media_types}
+    if declared.takes:
+        content = {media_type: {"schema": schema} for media_type, schema in declared.takes.items()}
+        operation["requestBody"] = {"required": True, "content": content}
+
+
+def _idempotency_key() -> dict[str, Any]:
+    return {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "The same key with the same body gets the same answer, and the work is done once.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
+    }
