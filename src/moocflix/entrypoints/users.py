@@ -18,7 +18,8 @@ from moocflix.platform.data_folder import DataFolderError
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.errors import Refusal
 from moocflix.platform.ids import new_id
-from moocflix.platform.migrations import MigrationError, is_migrated
+from moocflix.platform.migration_files import MigrationError
+from moocflix.platform.migrations import is_migrated
 from moocflix.platform.postgres_place import PostgresError
 from moocflix.platform.service import ServiceContext
 from moocflix.platform.settings import Settings, SettingsError
