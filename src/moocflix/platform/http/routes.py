@@ -5,7 +5,7 @@ async def enroll(request: Request, course_id: UUID) -> Reply[EnrollmentOut]: ...
 """
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -40,6 +40,10 @@ class Route:
     decoder: msgspec.json.Decoder[Any] | None
     """Of the request's body, where the handler takes one."""
     body_optional: bool
+    sends: Mapping[int, Sequence[str]]
+    """The media types of a bare answer by its status, for the description."""
+    takes: Mapping[str, Any]
+    """The schema of a body that is no JSON by its media type, for the description."""
 
     def __deepcopy__(self, _memo: dict[int, Any]) -> "Route":
         """Itself: it never changes, and the framework copies handlers."""
@@ -83,6 +87,8 @@ def declare(
     cached: bool = False,
     hands_out_tokens: bool = False,
     refusals: Sequence[int] = (),
+    sends: Mapping[int, Sequence[str]] | None = None,
+    takes: Mapping[str, Any] | None = None,
 ) -> Callable[[Any], HTTPRouteHandler]:
     """Declare a route.
 
@@ -90,7 +96,8 @@ def declare(
     opens none, since the handler commits its steps itself ("intent"), reads a streamed body ("stream"), or writes
     nothing ("none"). `cached` lets an answer that the handler marks as shared be kept for a moment.
     `hands_out_tokens` shuts out `Idempotency-Key`, which would store them. `refusals` are the statuses, beside
-    those that go without saying, that the description names.
+    those that go without saying, that the description names. `sends` says which media types a bare answer has, by its
+    status; `takes` the schema of a body that is no JSON, by its media type.
     """
 
     def register(function: Any) -> HTTPRouteHandler:
@@ -105,6 +112,8 @@ def declare(
             optional_token=hands_out_tokens,
             decoder=None if body is None else msgspec.json.Decoder(body),
             body_optional=body is not None and type(None) in get_args(body),
+            sends=sends or {},
+            takes=takes or {},
         )
         responses = _responses(hints.get("return"), status, {400, *_refusals(who), *refusals, 429})
         function.__annotations__ = _for_the_framework(function, path if isinstance(path, str) else path[0])

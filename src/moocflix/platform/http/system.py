@@ -18,6 +18,8 @@ from moocflix.platform.service import Service
 
 PART = "system"
 NAME = "platform"
+_OPENAPI = "application/vnd.oai.openapi+json;version=3.1"
+_HTML = "text/html"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +56,7 @@ async def ready(request: Request) -> Answer:
     return json_reply(status, status=200 if report.ready else 503)
 
 
-@get("/metrics", who=ANYONE, rate="none", summary="Metrics for Prometheus")
+@get("/metrics", who=ANYONE, rate="none", summary="Metrics for Prometheus", sends={200: ["text/plain"]})
 async def metrics(request: Request) -> Answer:
     """The text format of Prometheus. The gateway does not show it to the world."""
     system = _system(request)
@@ -63,26 +65,33 @@ async def metrics(request: Request) -> Answer:
     return bytes_reply(text, media_type=media_type)
 
 
-@get("/openapi.json", who=ANYONE, rate="none", summary="This description")
+@get("/openapi.json", who=ANYONE, rate="none", summary="This description", sends={200: [_OPENAPI]})
 async def openapi(request: Request) -> Answer:
     """The OpenAPI 3.1 description of all public routes."""
     body = msgspec.json.encode(_system(request).description())
-    return bytes_reply(body, media_type="application/vnd.oai.openapi+json;version=3.1")
+    return bytes_reply(body, media_type=_OPENAPI)
 
 
-@get("/", who=ANYONE, rate="none", summary="What is running")
+@get("/", who=ANYONE, rate="none", summary="What is running", sends={200: [_HTML]})
 async def home(request: Request) -> Answer:
     """A small page for people."""
     return _page(request, _system(request).home())
 
 
-@get("/docs", who=ANYONE, rate="none", summary="The API browser")
+@get("/docs", who=ANYONE, rate="none", summary="The API browser", sends={200: [_HTML]})
 async def browser(request: Request) -> Answer:
     """A page that shows the description and tries requests."""
     return _page(request, _system(request).browser())
 
 
-@get("/assets/{name:str}", who=ANYONE, rate="none", summary="A file of the two pages")
+@get(
+    "/assets/{name:str}",
+    who=ANYONE,
+    rate="none",
+    summary="A file of the two pages",
+    refusals=(404,),
+    sends={200: ["text/css", "text/javascript", "image/svg+xml"]},
+)
 async def asset(request: Request, name: str) -> Answer:
     """Scripts and styles, served by the process itself."""
     found = _system(request).asset(name)

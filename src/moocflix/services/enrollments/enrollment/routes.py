@@ -43,7 +43,7 @@ def _place_of(last: Enrollment) -> str:
     who=LEARNER,
     status=201,
     summary="Enrol in a course",
-    refusals=(402, 404, 409),
+    refusals=(402, 403, 404, 409),
 )
 async def enroll(request: Request, course_id: UUID) -> Reply[EnrolledOut]:
     """A published course that is open and not one's own; one with a price takes a completed payment."""
