@@ -37,7 +37,7 @@ from moocflix.platform.http.identify import Identify
 from moocflix.platform.http.openapi import description
 from moocflix.platform.job_runner import JobsSettings
 from moocflix.platform.metrics import Metrics
-from moocflix.platform.secrets import Secrets
+from moocflix.platform.secrets import Secrets, SecretsSettings
 from moocflix.platform.service import Service, ServiceContext
 from moocflix.platform.settings import DatabaseSettings, HttpSettings, PlatformSettings, Section, Settings
 from moocflix.platform.storage.settings import StorageSettings, open_storage
@@ -50,6 +50,7 @@ PLATFORM_SECTIONS: tuple[type[Section], ...] = (
     HttpSettings,
     DatabaseSettings,
     StorageSettings,
+    SecretsSettings,
     EventsSettings,
     JobsSettings,
 )

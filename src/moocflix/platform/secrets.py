@@ -17,7 +17,7 @@ _LEAST_LENGTH = 32
 
 
 class SecretsSettings(Section, frozen=True, kw_only=True):
-    """Where the platform's own secrets are."""
+    """Where the platform's own secrets are; a variable `MOOCFLIX_SECRET_<NAME>` comes before the file of that name."""
 
     section: ClassVar[str] = "secrets"
 
