@@ -6,14 +6,17 @@ from moocflix.contracts.progress import COURSE_COMPLETED, PROGRESS_UPDATED
 from moocflix.platform.database.transaction import Reader, Tx
 from moocflix.services.progress.progress.model import CourseProgress, Lesson, Noted, Update, Verdict
 
-# The whole of an update. `place` judges it by the copies; `seen`, `held` and `others` are read as they were when the
-# statement began, `reckoned` adds the update to them. `moved` writes the course's row only over the version that was
-# seen: of two updates at once the second waits, finds that it was overtaken, does nothing at all and is tried again.
-# So the last two lessons of a course, done at once, complete it once. What counts is summed up anew (`others`) only
-# where it has changed since the row was written; else an update costs the same however large the course.
+# The whole of an update. `place` judges it by the copies and holds the rows of progress as they were when the
+# statement began; `weighed` and `reckoned` add the update to them. `moved` writes the course's row only over the
+# version that was seen: of two updates at once the second waits, finds that it was overtaken, does nothing at all and
+# is tried again. So the last two lessons of a course, done at once, complete it once. What counts is summed up anew
+# (`others`) only where it has changed since the row was written; else an update costs the same however large the
+# course.
 _UPDATE = """
 WITH place AS (
-    SELECT e.user_id, e.course_id, o.revision, o.lessons,
+    SELECT e.user_id, e.course_id, o.revision, o.lessons, seen.version AS seen_version, seen.outline_revision,
+           seen.points AS seen_points, seen.completed_lessons AS seen_done, seen.completed_at AS seen_completed_at,
+           coalesce(held.progress, 0) AS held, greatest(held.progress, $5) AS progress,
            coalesce(l.status = 'published' AND m.status = 'published', false) AS counts,
            CASE WHEN e.user_id <> $2 THEN 'stranger'
                 WHEN e.status = 'dropped' THEN 'dropped'
@@ -27,38 +30,31 @@ WITH place AS (
       LEFT JOIN outlines AS o USING (course_id)
       LEFT JOIN lessons_copy AS l ON l.lesson_id = $4
       LEFT JOIN modules_copy AS m ON m.module_id = l.module_id
+      LEFT JOIN course_progress AS seen ON seen.enrollment_id = $1
+      LEFT JOIN lesson_progress AS held ON held.enrollment_id = $1 AND held.lesson_id = $4
      WHERE e.enrollment_id = $1 AND e.version > 0
-), seen AS (
-    SELECT version, outline_revision, points, completed_lessons, completed_at
-      FROM course_progress WHERE enrollment_id = $1
-), held AS (
-    SELECT progress FROM lesson_progress WHERE enrollment_id = $1 AND lesson_id = $4
-), others AS (
-    SELECT coalesce(sum((p.progress * 100)::integer), 0)::integer AS points,
-           (count(*) FILTER (WHERE p.progress = 100))::integer AS done
-      FROM lesson_progress AS p
-      JOIN lessons_copy AS l USING (lesson_id)
-      JOIN modules_copy AS m ON m.module_id = l.module_id
-     WHERE p.enrollment_id = $1 AND p.lesson_id <> $4 AND l.status = 'published' AND m.status = 'published'
 ), weighed AS (
-    SELECT place.user_id, place.course_id, place.revision, place.lessons, seen.version, seen.completed_at,
-           greatest(held.progress, $5) AS progress,
-           CASE WHEN seen.version IS NULL THEN 0
-                WHEN seen.outline_revision <> place.revision THEN (SELECT points FROM others)
-                WHEN place.counts THEN seen.points - (coalesce(held.progress, 0) * 100)::integer
-                ELSE seen.points
-           END + CASE WHEN place.counts THEN (greatest(held.progress, $5) * 100)::integer ELSE 0 END AS points,
-           CASE WHEN seen.version IS NULL THEN 0
-                WHEN seen.outline_revision <> place.revision THEN (SELECT done FROM others)
-                WHEN place.counts AND held.progress = 100 THEN seen.completed_lessons - 1
-                ELSE seen.completed_lessons
-           END + CASE WHEN place.counts AND greatest(held.progress, $5) = 100 THEN 1 ELSE 0 END AS done
-      FROM place LEFT JOIN seen ON true LEFT JOIN held ON true
+    SELECT place.user_id, place.course_id, place.revision, place.lessons, place.progress, place.seen_completed_at,
+           coalesce(place.seen_version, 0) + 1 AS version,
+           coalesce(others.points, place.seen_points - CASE WHEN counts THEN (held * 100)::integer ELSE 0 END, 0)
+           + CASE WHEN counts THEN (progress * 100)::integer ELSE 0 END AS points,
+           coalesce(others.done, place.seen_done - CASE WHEN counts AND held = 100 THEN 1 ELSE 0 END, 0)
+           + CASE WHEN counts AND progress = 100 THEN 1 ELSE 0 END AS done
+      FROM place
+      LEFT JOIN LATERAL (
+           SELECT coalesce(sum((p.progress * 100)::integer), 0)::integer AS points,
+                  (count(*) FILTER (WHERE p.progress = 100))::integer AS done
+             FROM lesson_progress AS p
+             JOIN lessons_copy AS l USING (lesson_id)
+             JOIN modules_copy AS m ON m.module_id = l.module_id
+            WHERE p.enrollment_id = $1 AND p.lesson_id <> $4 AND l.status = 'published' AND m.status = 'published'
+           ) AS others ON place.outline_revision <> place.revision
      WHERE place.verdict = 'noted'
 ), reckoned AS (
-    SELECT user_id, course_id, revision, lessons, progress, points, done, coalesce(version, 0) + 1 AS version,
-           coalesce(completed_at, CASE WHEN lessons > 0 AND done = lessons THEN $7::timestamptz END) AS completed_at,
-           completed_at IS NULL AND lessons > 0 AND done = lessons AS completes,
+    SELECT user_id, course_id, revision, lessons, progress, points, done, version,
+           coalesce(seen_completed_at, CASE WHEN lessons > 0 AND done = lessons THEN $7::timestamptz END)
+               AS completed_at,
+           seen_completed_at IS NULL AND lessons > 0 AND done = lessons AS completes,
            CASE WHEN lessons > 0 THEN trunc(points::numeric / (lessons * 100), 2) ELSE 0 END AS course_progress
       FROM weighed
 ), moved AS (

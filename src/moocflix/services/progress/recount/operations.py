@@ -31,7 +31,8 @@ async def note_enrollment(tx: Tx, *, enrollment: EnrollmentState, now: datetime)
     if enrollment.status == "dropped":
         return
     behind = await sql.lock_if_behind(tx, enrollment_id=enrollment.enrollment_id)
-    await _recount(tx, behind, now=now)
+    if behind:
+        await _recount(tx, behind, now=now)
 
 
 async def _recount(tx: Tx, enrollment_ids: list[UUID], *, now: datetime) -> None:
