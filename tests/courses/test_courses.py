@@ -1,9 +1,11 @@
 """Courses: made, changed, read, and by whom."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from moocflix.services.courses.course.model import CourseFields, TextTooLong, language_tag
 from tests.factories.courses import COURSE, anonymous, etag, faults, path_of, published, statuses, strangers
 from tests.factories.platform import TestPlatform, data_of
 
@@ -125,6 +127,21 @@ async def test_fields_are_kept_trimmed_and_in_their_usual_spelling(platform: Tes
     course = data_of(await teacher.get(f"/api/v1/courses/{course_id}"))
     assert (course["title"], course["tags"], course["language"]) == ("Größe", ["Python", "Web"], "pt-BR")
     assert course["coverImageUrl"] == body["coverImageUrl"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"), [("EN", "en"), ("zh-hant-tw", "zh-Hant-TW"), ("ES-419", "es-419"), ("ast", "ast")]
+)
+def test_a_language_is_spelt_as_it_should_be(sent: str, kept: str) -> None:
+    assert language_tag(sent) == kept
+
+
+def test_the_rules_hold_for_whoever_makes_a_course() -> None:
+    fields = CourseFields(
+        title="x" * 201, description="", category="c", difficulty="Beginner", price=Decimal(0), currency="EUR"
+    )
+    with pytest.raises(TextTooLong):
+        fields.checked()
 
 
 @pytest.mark.parametrize(("sent", "shown"), [("0.1", "0.10"), ("49.99", "49.99"), ("1e2", "100.00"), ("-0", "0.00")])

@@ -1,6 +1,7 @@
 """The deletion of a course: only when nobody is enrolled, and wholly or not at all."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -124,7 +125,7 @@ async def test_a_course_that_is_being_deleted_is_closed_to_changes_and_not_found
     title = {"title": "New", "type": "QUIZ"}
     module = path_of(course.id, "modules", course.modules[0])
     lesson = f"{module}/lessons/{course.lessons[0][0]}"
-    calls = [
+    calls: list[tuple[str, str, Any]] = [
         ("PUT", path_of(course.id), title),
         ("POST", path_of(course.id, "modules"), title),
         ("PUT", module, title),

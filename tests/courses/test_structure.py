@@ -1,6 +1,7 @@
 """The structure of a course: what whom is shown."""
 
 from typing import Any
+from uuid import UUID
 
 from moocflix.contracts.courses import CourseOutline, CoursePage, CourseState, LessonPage, ModulePage
 from moocflix.contracts.enrollments import STUDENT_ENROLLED, STUDENT_UNENROLLED, EnrollmentState
@@ -181,7 +182,7 @@ async def test_other_services_read_the_outline_drafts_too(platform: TestPlatform
 async def test_other_services_read_everything_page_by_page(platform: TestPlatform) -> None:
     courses = [await platform.course(published=number % 2 == 0) for number in range(3)]
     client = platform.context("enrollments").http("courses")
-    expected = {
+    expected: dict[tuple[str, Any], set[UUID]] = {
         ("courses", CoursePage): {course.id for course in courses},
         ("modules", ModulePage): {module for course in courses for module in course.modules},
         ("lessons", LessonPage): {lesson for course in courses for _, lesson in course.all_lessons},
