@@ -4,6 +4,10 @@ from moocflix.platform.http.reply import Answer, bytes_reply, stream_reply
 from moocflix.platform.http.request import Request
 from moocflix.platform.storage.ranges import Conditions, part_of
 
+# What is sent at once: a playlist, an init segment, a poster.
+_SMALL_BYTES = 64 * 1024
+_NEVER_KEPT = {"cache-control": "private, no-store"}
+
 
 async def object_reply(
     request: Request,
@@ -26,13 +30,11 @@ async def object_reply(
     part = part_of(stored, _conditions(request))
     media_type = content_type or stored.content_type
     headers |= part.headers
-    if part.start >= part.end:
-        return bytes_reply(b"", media_type=media_type, status=part.status, headers=headers)
-    chunks = storage.read(key, start=part.start, end=part.end)
-    return stream_reply(chunks, media_type=media_type, status=part.status, headers=headers)
-
-
-_NEVER_KEPT = {"cache-control": "private, no-store"}
+    if part.end - part.start > _SMALL_BYTES:
+        chunks = storage.read(key, start=part.start, end=part.end)
+        return stream_reply(chunks, media_type=media_type, status=part.status, headers=headers)
+    body = b"".join([piece async for piece in storage.read(key, start=part.start, end=part.end)])
+    return bytes_reply(body, media_type=media_type, status=part.status, headers=headers)
 
 
 def _conditions(request: Request) -> Conditions:
