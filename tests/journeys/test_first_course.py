@@ -66,7 +66,7 @@ async def decoded(http: httpx.AsyncClient, playlist_url: str) -> tuple[set[tuple
         response = await http.get(urljoin(playlist_url, part))
         assert response.status_code == 200, part
         content += response.content
-    with av.open(io.BytesIO(content)) as container:
+    with av.open(io.BytesIO(content), "r") as container:
         frames = [(frame.width, frame.height) for frame in container.decode(video=0)]
         return set(frames), len(frames), len(container.streams.audio)
 

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import traceback
+from collections.abc import MutableMapping
 from datetime import datetime
 from typing import Any, TextIO
 
@@ -153,7 +154,7 @@ class _FromLibraries(logging.Handler):
         write(record.getMessage(), logger=record.name, exc_info=record.exc_info or None)
 
 
-def _render(_logger: Any, method: str, event: dict[str, Any]) -> str:
+def _render(_logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
     """Make the line: structlog's processors in one step, since each step costs every request."""
     line = {"time": utc_now(), "level": method, "event": event.pop("event"), **event}
     if "correlationId" not in line:

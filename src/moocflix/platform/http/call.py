@@ -1,6 +1,6 @@
 """One request on its way through the edge: what the steps find out and the handler asks for."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 from litestar.types import ASGIApp, HTTPScope, Receive, Send
@@ -62,7 +62,7 @@ class Call:
         self.tx: Tx | None = None
         self.shared = False
         self._operation_id: UUID | None = None
-        scope[_KEY] = self  # type: ignore[typeddict-unknown-key]
+        cast("dict[str, Any]", scope)[_KEY] = self
 
     @property
     def is_routed(self) -> bool:
@@ -89,4 +89,5 @@ class Call:
 
 def call_of(scope: HTTPScope) -> Call:
     """The call that a scope belongs to."""
-    return scope[_KEY]  # type: ignore[typeddict-item,no-any-return]
+    call: Call = cast("dict[str, Any]", scope)[_KEY]
+    return call

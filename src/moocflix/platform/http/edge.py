@@ -7,12 +7,12 @@ answer is held until the transaction has committed; where the commit fails, the 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
-from typing import cast
+from typing import Any, cast
 
 import asyncpg
 from litestar import Litestar
 from litestar.exceptions import LitestarException, MethodNotAllowedException, NotFoundException, ValidationException
-from litestar.types import HTTPScope, Receive, Scope, Send
+from litestar.types import HTTPScope
 from litestar.utils import normalize_path
 from litestar.utils.scope.state import ScopeState
 
@@ -71,9 +71,11 @@ class Edge:
         self._writes = Writes(self._handle, fill_copy=parts.fill_copy, secret=parts.fingerprint_secret)
         settings = parts.settings
         self._limits = {"api": settings.api_limit, "auth": settings.auth_limit, "media": settings.media_limit}
-        self._methods = {route.path_format: sorted(route.methods) for route in app.routes if hasattr(route, "methods")}
+        self._methods: dict[str, list[str]] = {
+            route.path_format: sorted(route.methods) for route in app.routes if hasattr(route, "methods")
+        }
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one request, or the process's start and stop."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -97,10 +99,10 @@ class Edge:
         except LitestarException as error:
             return error_answer(Invalid(str(error)))
         except Exception as error:  # noqa: BLE001 - the edge of the process: nothing gets past it
-            refusal = translate(error)
-            if refusal is None or isinstance(error, asyncpg.IntegrityConstraintViolationError):
+            translated = translate(error)
+            if translated is None or isinstance(error, asyncpg.IntegrityConstraintViolationError):
                 log.error("request failed", method=call.method, route=call.template, exc_info=error)
-            return fault_answer() if refusal is None else error_answer(refusal)
+            return fault_answer() if translated is None else error_answer(translated)
 
     async def _answer(self, call: Call) -> Outcome:
         parts = self._parts
@@ -134,8 +136,8 @@ class Edge:
         except MethodNotAllowedException:
             template = self._find(path=path, method="OPTIONS")[4]
             raise WrongMethod(call.method, allowed=self._methods.get(template, [])) from None
-        call.scope.update(
-            {  # type: ignore[typeddict-item]
+        cast("dict[str, Any]", call.scope).update(
+            {
                 "path": path,
                 "path_params": params,
                 "method": method,

@@ -7,14 +7,12 @@ Keys are kept for 24 hours, by user and route.
 
 import hashlib
 import hmac
-from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from moocflix.platform.auth.principal import Principal
-from moocflix.platform.database.transaction import Database, Tx
+from moocflix.platform.database.transaction import Database, Record, Tx
 from moocflix.platform.errors import Conflict, Invalid
 from moocflix.platform.http.call import Call
 from moocflix.platform.http.reply import Answer
@@ -120,7 +118,7 @@ class KeyedCall:
     def _place(self) -> tuple[UUID, str, str]:
         return (self._user_id, self._route, self._key)
 
-    def _stored(self, row: Mapping[str, Any] | None) -> Answer | None:
+    def _stored(self, row: Record | None) -> Answer | None:
         if row is None:
             return None
         if not hmac.compare_digest(row["fingerprint"], self._fingerprint):

@@ -107,9 +107,7 @@ def reply(
     return Reply(body, status=status, headers=_head(_JSON_TYPE, etag, headers))
 
 
-def bytes_reply(
-    body: bytes, *, media_type: str, status: int = 200, headers: Mapping[str, str] | None = None
-) -> Answer:
+def bytes_reply(body: bytes, *, media_type: str, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
     """A bare answer."""
     return Answer(body, status=status, headers=_head((b"content-type", media_type.encode()), None, headers))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
-from litestar.handlers import HTTPRouteHandler
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.types import ASGIApp
@@ -23,6 +23,11 @@ Writes = Literal["transaction", "intent", "stream", "none"]
 Method = Literal["GET", "POST", "PUT", "DELETE"]
 
 _OPT = "route"
+_Decoder = msgspec.json.Decoder[Any]
+# What marks a parameter by where it comes from, as values: these are put together at run time.
+_in_body: Any = JSONBody
+_in_path: Any = FromPath
+_in_query: Any = FromQuery
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +42,7 @@ class Route:
     """Whether an `Idempotency-Key` is honoured."""
     optional_token: bool
     """Whether a token that no longer counts is passed over, as at a login."""
-    decoder: msgspec.json.Decoder[Any] | None
+    decoder: _Decoder | None
     """Of the request's body, where the handler takes one."""
     body_optional: bool
     sends: Mapping[int, Sequence[str]]
@@ -50,7 +55,7 @@ class Route:
         return self
 
 
-def route_of(handler: HTTPRouteHandler) -> Route | None:
+def route_of(handler: BaseRouteHandler) -> Route | None:
     """What was declared of a handler; None for the framework's own."""
     return handler.opt.get(_OPT)
 
@@ -102,7 +107,7 @@ def declare(
 
     def register(function: Any) -> HTTPRouteHandler:
         hints = get_type_hints(function)
-        body = hints.get("data")
+        decoder, optional = _body(hints.get("data"))
         route = Route(
             who=who,
             rate=rate or ("none" if who is SERVICE else "api"),
@@ -110,26 +115,25 @@ def declare(
             cached=cached,
             idempotent=method == "POST" and not hands_out_tokens and who is not SERVICE,
             optional_token=hands_out_tokens,
-            decoder=None if body is None else msgspec.json.Decoder(body),
-            body_optional=body is not None and type(None) in get_args(body),
+            decoder=decoder,
+            body_optional=optional,
             sends=sends or {},
             takes=takes or {},
         )
         responses = _responses(hints.get("return"), status, {400, *_refusals(who), *refusals, 429})
         function.__annotations__ = _for_the_framework(function, path if isinstance(path, str) else path[0])
-        return HTTPRouteHandler(
-            path,
-            http_method=method,
-            status_code=status,
-            summary=summary,
-            description=inspect.getdoc(function),
-            responses=responses,
-            include_in_schema=who is not SERVICE,
-            raises=[],
-            **{_OPT: route},
-        )(function)
+        given = {"http_method": method, "status_code": status, "summary": summary, "responses": responses}
+        return _handler(function, path, route, given)
 
     return register
+
+
+def _handler(function: Any, path: str | list[str], route: Route, given: dict[str, Any]) -> HTTPRouteHandler:
+    about = inspect.getdoc(function)
+    shown = route.who is not SERVICE
+    return HTTPRouteHandler(path, description=about, include_in_schema=shown, raises=[], opt={_OPT: route}, **given)(
+        function
+    )
 
 
 def _for_the_framework(function: Any, path: str) -> dict[str, Any]:
@@ -139,14 +143,19 @@ def _for_the_framework(function: Any, path: str) -> dict[str, Any]:
         if name in {"request", "return"}:
             annotations.setdefault(name, kind)
         elif name == "data":
-            annotations[name] = JSONBody[kind]
+            annotations[name] = _in_body[kind]
         elif f"{{{name}:" in path:
-            annotations[name] = FromPath[kind]
+            annotations[name] = _in_path[kind]
         elif any(isinstance(extra, QueryParameter) for extra in getattr(kind, "__metadata__", ())):
             annotations[name] = kind
         else:
-            annotations[name] = FromQuery[kind]
+            annotations[name] = _in_query[kind]
     return annotations
+
+
+def _body(kind: Any) -> tuple[_Decoder | None, bool]:
+    """What reads a body of this type, if there is one, and whether it may be left out."""
+    return (None, False) if kind is None else (msgspec.json.Decoder(kind), type(None) in get_args(kind))
 
 
 def _refusals(who: Access) -> tuple[int, ...]:
@@ -160,6 +169,6 @@ def _responses(returned: Any, status: int, refusals: set[int]) -> dict[int, Resp
         code: ResponseSpec(ErrorEnvelope, generate_examples=False, description="Refused") for code in sorted(refusals)
     }
     if get_origin(returned) is Reply:
-        (data,) = get_args(returned)
-        responses[status] = ResponseSpec(Envelope[data], generate_examples=False, description="Done")
+        envelope: Any = Envelope
+        responses[status] = ResponseSpec(envelope[get_args(returned)[0]], generate_examples=False, description="Done")
     return responses
