@@ -77,6 +77,22 @@ async def test_only_those_who_may_see_what_lessons_teach(platform: TestPlatform)
     assert shown(data_of(await anonymous(platform, "GET", path(course)))) == [False, True]
 
 
+async def test_its_etag_changes_with_all_that_it_shows(platform: TestPlatform) -> None:
+    course = await platform.course(lessons=1)
+    changes = [
+        (path_of(course.id), {"title": "New"}),
+        (path_of(course.id, "modules", course.modules[0]), {"title": "New"}),
+        (path_of(course.id, "lessons", course.lessons[0][0]), {"content": "New"}),
+    ]
+    for changed, body in changes:
+        etag = (await course.owner.get(path(course))).headers["etag"]
+        kept = await course.owner.get(path(course), headers={"if-none-match": etag})
+        assert kept.status_code == 304
+        data_of(await course.owner.put(changed, body))
+        assert (await course.owner.get(path(course), headers={"if-none-match": etag})).status_code == 200
+    assert "etag" not in (await platform.http.get(path(course))).headers
+
+
 async def test_a_drafts_structure_is_its_owners_and_admins(platform: TestPlatform) -> None:
     course = await platform.course(published=False)
     assert set((await statuses(await strangers(platform), "GET", path(course))).values()) == {404}

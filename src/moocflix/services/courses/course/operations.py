@@ -43,6 +43,8 @@ async def update(
     if fields == course.fields():
         return course
     published_at = course.published_at or (now if fields.status == "published" else None)
+    if fields.title != course.title:  # the structure shows it
+        await sql.recount(tx, course_id=course_id)
     course = msgspec.structs.replace(
         course,
         **msgspec.structs.asdict(fields),

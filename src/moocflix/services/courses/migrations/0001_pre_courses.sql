@@ -1,4 +1,6 @@
 -- Courses, their modules and lessons, what is counted of them, and the copies of what other services own.
+-- Names are unqualified: the runner sets search_path to the schema.
+-- oldest-code: 0.1.0
 
 -- The copy of users: those who teach, fed by User-* events. No name at version 0.
 CREATE TABLE instructors (
