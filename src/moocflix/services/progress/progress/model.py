@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from moocflix.platform.database.transaction import Record
-from moocflix.platform.errors import Invalid, NotFound
+from moocflix.platform.errors import Forbidden, Invalid, NotFound
 
 _HUNDREDTH = Decimal("0.01")
 DONE = Decimal(100)
@@ -20,6 +20,20 @@ class ProgressNotFound(NotFound):
 
     def __init__(self) -> None:
         super().__init__("Progress not found.")
+
+
+class NotYourProgress(Forbidden):
+    """The caller may read it, but progress is the learner's own to make."""
+
+    def __init__(self) -> None:
+        super().__init__("Only the learner may note progress.")
+
+
+class OnlyTheLearner(Forbidden):
+    """Others may read somebody's progress, but not make it."""
+
+    def __init__(self) -> None:
+        super().__init__("Only the learner may update their progress.")
 
 
 class LessonNotInCourse(Invalid):
@@ -47,6 +61,13 @@ def fraction_of(percent: Decimal) -> float:
 
 
 Verdict = Literal["noted", "stranger", "dropped", "outline_unknown", "lesson_unknown", "lesson", "module"]
+
+
+class Caller(msgspec.Struct, frozen=True, kw_only=True):
+    """Who sends an update."""
+
+    id: UUID
+    is_admin: bool
 
 
 class Update(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,26 +2,32 @@
 
 from uuid import UUID
 
+from moocflix.platform.auth.principal import Principal
 from moocflix.platform.database.transaction import Database, Tx
 from moocflix.platform.errors import CopyMissing
+from moocflix.services.progress.enrollment import sql as enrollment_sql
+from moocflix.services.progress.enrollment import sql as enrollment_sql
 from moocflix.services.progress.progress import sql
 from moocflix.services.progress.progress.model import (
+    Caller,
     LessonNotInCourse,
     LessonNotInModule,
     Noted,
+    OnlyTheLearner,
+    NotYourProgress,
     ProgressNotFound,
     Update,
     Verdict,
 )
 
 
-async def update(tx: Tx, update: Update, *, caller_id: UUID, new_id: UUID, event_ids: tuple[UUID, UUID]) -> Noted:
+async def update(tx: Tx, update: Update, *, caller: Principal, new_id: UUID, event_ids: tuple[UUID, UUID]) -> Noted:
     """Note what a learner did in a lesson: progress never falls, time adds up, the course completes once."""
-    noted = await _try(tx, update, caller_id=caller_id, new_id=new_id, event_ids=event_ids)
+    noted = await _try(tx, update, caller=caller, new_id=new_id, event_ids=event_ids)
     if noted is None:
         # Another update of this enrolment came between. With the row locked none can, so that this try is the last.
         await sql.lock(tx, enrollment_id=update.enrollment_id)
-        noted = await _try(tx, update, caller_id=caller_id, new_id=new_id, event_ids=event_ids)
+        noted = await _try(tx, update, caller=caller, new_id=new_id, event_ids=event_ids)
     if noted is None:
         message = f"the progress of enrollment {update.enrollment_id} changed while it was locked"
         raise RuntimeError(message)
@@ -29,11 +35,16 @@ async def update(tx: Tx, update: Update, *, caller_id: UUID, new_id: UUID, event
     return noted
 
 
-async def _try(tx: Tx, update: Update, *, caller_id: UUID, new_id: UUID, event_ids: tuple[UUID, UUID]) -> Noted | None:
-    found = await sql.update(tx, update, caller_id=caller_id, new_id=new_id, event_ids=event_ids)
+async def _try(
+    tx: Tx, update: Update, *, caller: Principal, new_id: UUID, event_ids: tuple[UUID, UUID]
+) -> Noted | None:
+    found = await sql.update(tx, update, caller_id=caller.id, new_id=new_id, event_ids=event_ids)
     if found is None:
         raise CopyMissing("enrollment", update.enrollment_id)
     verdict, course_id, noted = found
+    if verdict == "stranger":
+        enrollment = await enrollment_sql.enrollment(tx, id=update.enrollment_id)
+        raise NotYourProgress if enrollment.visible_to(caller.id, is_admin=caller.is_admin) else ProgressNotFound
     if verdict != "noted":
         raise _refusal(verdict, update, course_id=course_id)
     return noted
@@ -54,6 +65,12 @@ def _refusal(verdict: Verdict, update: Update, *, course_id: UUID) -> Exception:
             return LessonNotInModule()
         case "stranger" | "noted":
             return ProgressNotFound()
+
+
+async def _not_theirs(tx: Tx, update: Update, *, caller: Caller) -> Exception:
+    enrollment = await enrollment_sql.enrollment(tx, id=update.enrollment_id)
+    may_read = enrollment.visible_to(caller.id, is_admin=caller.is_admin)
+    return OnlyTheLearner() if may_read else ProgressNotFound()
 
 
 async def forget_course(database: Database, *, course_id: UUID, batch: int) -> None:

@@ -10,17 +10,17 @@ from moocflix.platform.http.routes import get, post
 from moocflix.platform.ids import new_id
 from moocflix.services.progress.enrollment import sql as enrollment_sql
 from moocflix.services.progress.progress import operations, sql
-from moocflix.services.progress.progress.model import ProgressNotFound
+from moocflix.services.progress.progress.model import Caller, ProgressNotFound
 from moocflix.services.progress.progress.schemas import Progress, ProgressUpdated, UpdateProgress
 
 
-@post("/api/progress/update", who=LEARNER, summary="Note progress in a lesson", refusals=(404, 409))
+@post("/api/progress/update", who=LEARNER, summary="Note progress in a lesson", refusals=(403, 404, 409))
 async def update(request: Request, data: UpdateProgress) -> Reply[ProgressUpdated]:
     """Progress never falls, time adds up; the course is complete once every lesson that counts is done."""
     noted = await operations.update(
         request.tx,
         data.update(at=request.now),
-        caller_id=request.caller.id,
+        caller=request.caller,
         new_id=new_id(),
         event_ids=(new_id(), new_id()),
     )
