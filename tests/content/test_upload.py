@@ -8,6 +8,7 @@ import pytest
 
 from moocflix.platform.errors import Invalid
 from moocflix.platform.http.form import FileMissing, FileTooLarge, FormBroken, NotAForm, UploadForm
+from moocflix.platform.settings import PlatformSettings
 from tests.content.conftest import School, pieces, platform_with
 from tests.factories.platform import TestPlatform, data_of
 from tests.factories.videos import VideoKind
@@ -207,8 +208,11 @@ async def test_an_upload_whose_process_died_is_given_up(school: School, platform
         )  # fmt: skip
         await tx.execute("INSERT INTO jobs (id, name) VALUES (gen_random_uuid(), 'give-up-uploads')")
     await school.storage.put(f"videos/{upload_id}/source", pieces(b"left"), content_type="video/mp4")
+    half = platform.settings.of(PlatformSettings).data / f"files/objects/videos/{upload_id}/source#1"
+    half.write_bytes(b"what was stored when it was killed")
     await platform.settle()
     assert await leaves_nothing(school)
+    assert not half.parent.exists()
 
 
 FORM = {"content-type": "multipart/form-data; boundary=b"}

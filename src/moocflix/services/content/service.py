@@ -44,7 +44,7 @@ service = Service(
     ),
     jobs=(
         # A short lease: a transcoding whose worker was killed is taken up again soon.
-        Job(name=TRANSCODE, run=jobs.transcode, attempts=ATTEMPTS, lease=timedelta(seconds=20)),
+        Job(name=TRANSCODE, run=jobs.transcode, attempts=ATTEMPTS, lease=timedelta(seconds=15)),
         Job(name=REMOVE_OBJECTS, run=jobs.remove_objects, attempts=20),
         Job(name="give-up-uploads", run=jobs.give_up_uploads, every=timedelta(minutes=5)),
         Job(name="give-up-transcodings", run=jobs.give_up_transcodings, every=timedelta(minutes=5)),
