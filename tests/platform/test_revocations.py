@@ -1,22 +1,27 @@
 """Ended sessions: seen by every process, after a restart too, and while users is away."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as some
 
 from moocflix.platform import clock
-from moocflix.platform.auth.published import REVOCATIONS_PAGE, Revocation, RevocationList
+from moocflix.platform.auth.keys import PublishedKey
+from moocflix.platform.auth.published import REVOCATIONS_PAGE, JsonWebKeySet, Revocation, RevocationList
 from moocflix.platform.auth.revocations import Revocations
+from moocflix.platform.auth.watch import TokenWatch, UsersService
 from moocflix.platform.errors import Unavailable
 from moocflix.platform.ids import new_id
 
 USER, SESSION = new_id(), new_id()
+KEY = Ed25519PrivateKey.generate()
 
 
 @dataclass
@@ -148,3 +153,57 @@ async def test_what_has_expired_is_forgotten() -> None:
     clock.turn(timedelta(days=2))
     await known.poll()
     assert not covers(known)
+
+
+class Client:
+    """An internal client of a users service that has one key, and tells of the revocations of `users`."""
+
+    def __init__(self, users: Users) -> None:
+        self.users = users
+
+    async def get(self, path: str, *, reply: type[Any], query: Mapping[str, Any] | None = None) -> Any:
+        if reply is JsonWebKeySet:
+            assert path == "/internal/signing-keys"
+            if self.users.away:
+                raise Unavailable
+            return JsonWebKeySet(keys=[PublishedKey.of(KEY.public_key()).to_jwk()])
+        assert path == "/internal/revocations"
+        return await self.users.after((query or {})["after"])
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not happened():
+            await asyncio.sleep(0.005)
+
+
+async def test_a_broadcast_brings_the_news_long_before_the_next_poll() -> None:
+    users = Users()
+    watch = TokenWatch(UsersService(Client(users)), databases=[], seconds=60)
+    await watch.start()
+    watching = asyncio.create_task(watch.run())
+    users.end(session_id=SESSION)
+    watch.nudge()
+    await until(lambda: covers(watch.revocations))
+    watching.cancel()
+
+
+async def test_without_a_broadcast_the_poll_brings_the_news() -> None:
+    users = Users()
+    watch = TokenWatch(UsersService(Client(users)), databases=[], seconds=0.01)
+    await watch.start()
+    watching = asyncio.create_task(watch.run())
+    users.end(session_id=SESSION)
+    await until(lambda: covers(watch.revocations))
+    watching.cancel()
+
+
+async def test_a_process_that_started_without_users_recovers() -> None:
+    users = Users(away=True)
+    watch = TokenWatch(UsersService(Client(users)), databases=[], seconds=0.01)
+    await watch.start()
+    assert (watch.degraded, watch.verifier.has_keys) == (True, False)
+    watching = asyncio.create_task(watch.run())
+    users.away = False
+    await until(lambda: watch.verifier.has_keys and not watch.degraded)
+    watching.cancel()
