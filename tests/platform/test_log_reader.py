@@ -73,9 +73,9 @@ def sometimes_undo(chance: random.Random) -> None:
         raise Undone
 
 
-async def write(office: PostOffice, chance: random.Random, committed: set[UUID], stop: asyncio.Event) -> None:
+async def write(office: PostOffice, chance: random.Random, committed: set[UUID]) -> None:
     connection = await asyncpg.connect(office.urls.service("library"))
-    while not stop.is_set():
+    for _ in range(60):
         ids = []
         try:
             async with connection.transaction():
@@ -95,33 +95,30 @@ async def write(office: PostOffice, chance: random.Random, committed: set[UUID],
     await connection.close()
 
 
-async def write_for(office: PostOffice, seconds: float, committed: set[UUID], follower: Follower) -> None:
+async def write_beside(office: PostOffice, committed: set[UUID], follower: Follower) -> None:
     async with office.database("library").transaction() as tx:
         for key in KEYS:
             await tx.execute("INSERT INTO books (id, version) VALUES ($1, 0)", key)
-    stop = asyncio.Event()
-    writers = [asyncio.create_task(write(office, random.Random(seed), committed, stop)) for seed in range(12)]
-    async with asyncio.timeout(seconds * 10):
-        for _ in range(int(seconds / 0.02)):
-            await follower.read()
-            await asyncio.sleep(0.02)
-        stop.set()
-        await asyncio.gather(*writers)
+    writers = asyncio.gather(*(write(office, random.Random(seed), committed) for seed in range(12)))
+    while not writers.done():
+        await follower.read()
+        await asyncio.sleep(0.02)
+    await writers
 
 
-@pytest.mark.parametrize("batch", [7, 200])
+@pytest.mark.parametrize("batch", [20, 200])
 async def test_twelve_writers_lose_nothing_and_reorder_no_key_beside_a_strangers_open_write(
     office: PostOffice, bus: Bus, batch: int
 ) -> None:
     follower, committed = Follower(bus, batch=batch), set[UUID]()
     async with stranger(office):
-        await write_for(office, 3.0, committed, follower)
+        await write_beside(office, committed, follower)
         # Nothing is late: all that is committed is there while the stranger's transaction is still open.
         await follower.read()
     ids = [message.id for message in follower.seen]
     assert len(ids) == len(set(ids))
     assert set(ids) == committed
-    assert len(committed) > 500
+    assert len(committed) > 500  # of some 720 transactions, a fifth of them undone
     for versions in follower.versions().values():
         assert versions == list(range(1, len(versions) + 1))
 

@@ -19,10 +19,17 @@ _COUNT_LIMIT = 100_000
 
 _WAITING = """
 SELECT count(*) AS waiting, min(time) AS oldest
-  FROM (SELECT time FROM {schema}.outbox
-         WHERE {unseen} AND topic = ANY ($4::text[])
-           AND NOT coalesce(pg_visible_in_snapshot(xid, $2::text::pg_snapshot) AND seq <= $3, false)
-         LIMIT {limit}) AS unread
+  FROM ((SELECT time, xid, seq FROM {schema}.outbox
+          WHERE xid >= pg_snapshot_xmax($1::text::pg_snapshot) AND topic = ANY ($4::text[])
+            AND NOT coalesce(pg_visible_in_snapshot(xid, $2::text::pg_snapshot) AND seq <= $3, false)
+          ORDER BY xid, seq LIMIT {limit})
+        UNION ALL
+        (SELECT late.* FROM pg_snapshot_xip($1::text::pg_snapshot) AS open (xid)
+          CROSS JOIN LATERAL (SELECT time, xid, seq FROM {schema}.outbox AS event
+                               WHERE event.xid = open.xid AND topic = ANY ($4::text[])
+                                 AND NOT coalesce(pg_visible_in_snapshot(xid, $2::text::pg_snapshot) AND seq <= $3,
+                                                  false)
+                               ORDER BY seq LIMIT {limit}) AS late)) AS unread
 """
 
 # From the first row to be read again, or not read yet, on.
