@@ -21,7 +21,17 @@ from moocflix.platform.settings import Settings
 PASSWORD = "correct horse battery staple"
 
 # What a platform keeps from test to test: its keys, and where its consumers stand.
-KEPT_TABLES = ("signing_keys", "token_keys", "revocation_numbers", "schema_migrations", "migrations", "offsets", "copies", "leases", "schedules")
+KEPT_TABLES = (
+    "signing_keys",
+    "token_keys",
+    "revocation_numbers",
+    "schema_migrations",
+    "migrations",
+    "offsets",
+    "copies",
+    "leases",
+    "schedules",
+)
 _numbers = itertools.count(1)
 
 
@@ -70,12 +80,14 @@ class Course:
     @property
     def all_lessons(self) -> list[tuple[UUID, UUID]]:
         """Every lesson with its module."""
-        return [(module, lesson) for module, of_module in zip(self.modules, self.lessons, strict=True) for lesson in of_module]
+        pairs = zip(self.modules, self.lessons, strict=True)
+        return [(module, lesson) for module, lessons in pairs for lesson in lessons]
 
 
 def data_of(response: httpx.Response) -> Any:
     """The envelope's data; the answer itself is the message of the assertion."""
-    assert response.is_success, f"{response.request.method} {response.request.url}: {response.status_code} {response.text}"
+    request = response.request
+    assert response.is_success, f"{request.method} {request.url}: {response.status_code} {response.text}"
     return response.json()["data"]
 
 

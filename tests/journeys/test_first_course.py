@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import av
 import httpx
+
 from tests.factories.videos import VideoKind, VideoShelf
 from tests.journeys.conftest import eventually
 
@@ -15,7 +16,8 @@ SECONDS, RATE = 8, 25
 
 
 def data_of(response: httpx.Response) -> Any:
-    assert response.is_success, f"{response.request.method} {response.request.url}: {response.status_code} {response.text}"
+    request = response.request
+    assert response.is_success, f"{request.method} {request.url}: {response.status_code} {response.text}"
     return response.json()["data"]
 
 
@@ -113,7 +115,8 @@ async def test_an_instructor_teaches_and_a_learner_finishes(http: httpx.AsyncCli
     assert len(set(heights)) == len(variants) >= 2
 
     async def lesson_seen() -> httpx.Response | None:
-        update = {"enrollmentId": enrollment_id, "moduleId": module_id, "lessonId": lesson_id, "progress": 1, "timeSpent": 8}
+        update = {"enrollmentId": enrollment_id, "moduleId": module_id, "lessonId": lesson_id}
+        update |= {"progress": 1, "timeSpent": 8}
         response = await http.post("/api/progress/update", json=update, headers=learner)
         return response if response.status_code == 200 else None
 

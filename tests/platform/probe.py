@@ -84,9 +84,7 @@ async def things(request: Request, limit: Limit = 20, cursor: Cursor = None) -> 
     after = read_cursor(cursor, (UUID,)) or (UUID(int=0),)
     rows = await request.db.fetch("SELECT id, name FROM things WHERE id > $1 ORDER BY id LIMIT $2", *after, limit + 1)
     found = [ThingOut(thing_id=row["id"], name=row["name"]) for row in rows[:limit]]
-    return reply(
-        ThingList(things=found, next_cursor=cursor_of(found[-1].thing_id) if len(rows) > limit else None)
-    )
+    return reply(ThingList(things=found, next_cursor=cursor_of(found[-1].thing_id) if len(rows) > limit else None))
 
 
 @put("/things/{thing_id:uuid}", who=CALLER, summary="Rename a thing")

@@ -31,7 +31,8 @@ class Probe:
         self.token = sign(new_id(), "student")
 
     async def post(self, path: str, json: Any, **headers: str) -> httpx.Response:
-        sent = {"authorization": f"Bearer {self.token}", **{key.replace("_", "-"): value for key, value in headers.items()}}
+        sent = {key.replace("_", "-"): value for key, value in headers.items()}
+        sent.setdefault("authorization", f"Bearer {self.token}")
         return await self.http.post(path, json=json, headers=sent)
 
     async def names(self) -> list[str]:
@@ -63,7 +64,7 @@ async def start(settings: Settings, probe_urls: DatabaseUrls, key: Ed25519Privat
         return signer.sign(user_id=user_id, session_id=session_id or new_id(), role=role, generation=1, now=now)
 
     async def begin(**environ: str) -> Probe:
-        own = load(environ={**settings._environ, **environ})
+        own = load(environ={**settings._environ, **environ})  # noqa: SLF001 - the same settings, but for these
         runtime = Runtime(own, [service], probe_urls)
         await runtime.start(broadcasts=False)
         runtime.watch.verifier.use_keys([public])
@@ -140,7 +141,9 @@ async def test_a_body_that_is_not_json_is_415_and_a_huge_one_413(probe: Probe) -
     assert (await probe.http.post("/things", content=unannounced(), headers=headers)).status_code == 413
 
 
-@pytest.mark.parametrize("query", ["limit=101", "limit=0", "limit=x", "cursor=zzz", "cursor=W10", "cursor=%ff", "q=%00"])
+@pytest.mark.parametrize(
+    "query", ["limit=101", "limit=0", "limit=x", "cursor=zzz", "cursor=W10", "cursor=%ff", "q=%00"]
+)
 async def test_a_bad_parameter_is_400(probe: Probe, query: str) -> None:
     response = await probe.http.get(f"/things?{query}")
     assert response.status_code == 400
@@ -161,7 +164,7 @@ async def test_internal_routes_are_not_there_for_the_public(probe: Probe) -> Non
 
 
 async def test_internal_routes_need_the_token_of_a_service(probe: Probe) -> None:
-    client = probe.runtime._client("enrollments", "probe")
+    client = probe.runtime._client("enrollments", "probe")  # noqa: SLF001 - the client that its services get
     assert await client.get("/internal/secret", reply=str) == "secret"
     async with Http(transport=httpx.ASGITransport(probe.runtime.internal), base_url="http://internal") as inside:
         assert (await inside.get("/internal/secret")).status_code == 401
@@ -272,7 +275,8 @@ async def test_if_match_takes_an_etag_alone(probe: Probe) -> None:
     headers = {"authorization": f"Bearer {probe.token}", "if-match": "yesterday"}
     assert (await probe.http.put(f"/things/{new_id()}", json={"name": "a"}, headers=headers)).status_code == 400
     headers["if-match"] = '"7"'
-    assert (await probe.http.put(f"/things/{new_id()}", json={"name": "a"}, headers=headers)).json()["data"]["price"] == 7
+    answer = await probe.http.put(f"/things/{new_id()}", json={"name": "a"}, headers=headers)
+    assert answer.json()["data"]["price"] == 7
 
 
 async def test_a_body_in_pieces_comes_whole(probe: Probe) -> None:

@@ -33,7 +33,7 @@ from moocflix.services.users.signing_key.model import SLACK, SigningKey
 
 T = TypeVar("T")
 
-PASSWORD_VARIABLE = "MOOCFLIX_ADMIN_PASSWORD"  # noqa: S105 - the name of a variable
+PASSWORD_VARIABLE = "MOOCFLIX_ADMIN_PASSWORD"  # noqa: S105 - the name of a variable  # pragma: allowlist secret
 
 
 @click.group(name="users")

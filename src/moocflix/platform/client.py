@@ -238,5 +238,3 @@ class _Exchange:
         if not self._answered.done():
             error = None if task.cancelled() else task.exception()
             self._answered.set_exception(httpx.ReadError(f"no answer: {error!r}"))
-
-

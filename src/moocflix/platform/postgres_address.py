@@ -12,7 +12,7 @@ from urllib.parse import quote
 from moocflix.platform.secrets import read_or_make
 
 SUPERUSER = "postgres"
-_PASSWORD = "postgres-password"  # noqa: S105 - the name of its file
+_PASSWORD = "postgres-password"  # noqa: S105 - the name of its file  # pragma: allowlist secret
 
 
 @dataclass(frozen=True, slots=True)

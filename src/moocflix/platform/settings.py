@@ -73,9 +73,9 @@ class HttpSettings(Section, frozen=True, kw_only=True):
     ] = []
     api_limit: Annotated[int, Meta(ge=1, description="Requests a minute for each user or anonymous address.")] = 100
     auth_limit: Annotated[int, Meta(ge=1, description="Logins, signups and resets a minute for each address.")] = 20
-    media_limit: Annotated[
-        int, Meta(ge=1, description="Playlists and segments a minute for each playback token.")
-    ] = 1200
+    media_limit: Annotated[int, Meta(ge=1, description="Playlists and segments a minute for each playback token.")] = (
+        1200
+    )
     cache_seconds: Annotated[
         float, Meta(ge=0, description="How long the bytes of a public page may be kept; 0 turns it off.")
     ] = 1.0

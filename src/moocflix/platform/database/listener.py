@@ -28,7 +28,8 @@ async def listen(dsn: str, channels: Mapping[str, Callable[[str], None]]) -> Non
             try:
                 for channel in channels:
                     await connection.add_listener(channel, heard)
-                while not connection.is_closed():
+                # asyncpg tells nobody that a connection is lost.
+                while not connection.is_closed():  # noqa: ASYNC110
                     await asyncio.sleep(_CHECK_SECONDS)
             finally:
                 connection.terminate()

@@ -136,5 +136,6 @@ def _at(admin: str, url: str) -> str:
 def _checked(variable: str, url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"postgresql", "postgres"} or not parts.username or not parts.path.strip("/"):
-        raise SettingsError(f"{variable} must look like postgresql://role:password@host:port/database.")
+        form = "postgresql://role:password@host:port/database"  # pragma: allowlist secret
+        raise SettingsError(f"{variable} must look like {form}.")
     return url

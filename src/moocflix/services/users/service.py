@@ -20,7 +20,7 @@ from moocflix.services.users.signing_key import routes as key_routes
 from moocflix.services.users.signing_key import sql as key_sql
 from moocflix.services.users.signing_key.model import PURPOSE, NoSigningKey, SigningKey
 
-SECRET = "users"  # noqa: S105 - the secret's name
+SECRET = "users"  # noqa: S105 - the secret's name  # pragma: allowlist secret
 
 
 async def setup(context: ServiceContext) -> None:
