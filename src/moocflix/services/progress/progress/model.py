@@ -29,13 +29,6 @@ class NotYourProgress(Forbidden):
         super().__init__("Only the learner may note progress.")
 
 
-class OnlyTheLearner(Forbidden):
-    """Others may read somebody's progress, but not make it."""
-
-    def __init__(self) -> None:
-        super().__init__("Only the learner may update their progress.")
-
-
 class LessonNotInCourse(Invalid):
     """The lesson is not one of the course that the learner is enrolled in."""
 
@@ -61,13 +54,6 @@ def fraction_of(percent: Decimal) -> float:
 
 
 Verdict = Literal["noted", "stranger", "dropped", "outline_unknown", "lesson_unknown", "lesson", "module"]
-
-
-class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Who sends an update."""
-
-    id: UUID
-    is_admin: bool
 
 
 class Update(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,14 +6,11 @@ from moocflix.platform.auth.principal import Principal
 from moocflix.platform.database.transaction import Database, Tx
 from moocflix.platform.errors import CopyMissing
 from moocflix.services.progress.enrollment import sql as enrollment_sql
-from moocflix.services.progress.enrollment import sql as enrollment_sql
 from moocflix.services.progress.progress import sql
 from moocflix.services.progress.progress.model import (
-    Caller,
     LessonNotInCourse,
     LessonNotInModule,
     Noted,
-    OnlyTheLearner,
     NotYourProgress,
     ProgressNotFound,
     Update,
@@ -65,12 +62,6 @@ def _refusal(verdict: Verdict, update: Update, *, course_id: UUID) -> Exception:
             return LessonNotInModule()
         case "stranger" | "noted":
             return ProgressNotFound()
-
-
-async def _not_theirs(tx: Tx, update: Update, *, caller: Caller) -> Exception:
-    enrollment = await enrollment_sql.enrollment(tx, id=update.enrollment_id)
-    may_read = enrollment.visible_to(caller.id, is_admin=caller.is_admin)
-    return OnlyTheLearner() if may_read else ProgressNotFound()
 
 
 async def forget_course(database: Database, *, course_id: UUID, batch: int) -> None:

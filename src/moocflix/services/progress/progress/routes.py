@@ -10,7 +10,7 @@ from moocflix.platform.http.routes import get, post
 from moocflix.platform.ids import new_id
 from moocflix.services.progress.enrollment import sql as enrollment_sql
 from moocflix.services.progress.progress import operations, sql
-from moocflix.services.progress.progress.model import Caller, ProgressNotFound
+from moocflix.services.progress.progress.model import ProgressNotFound
 from moocflix.services.progress.progress.schemas import Progress, ProgressUpdated, UpdateProgress
 
 
