@@ -1,0 +1,124 @@
+"""Every route against everybody, over things that exist: who gets in, and that who does not changes nothing."""
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from moocflix.entrypoints.services import SERVICES
+from moocflix.platform.auth.service_tokens import ServiceKeys, ServiceTokenSigner
+from moocflix.platform.http import system
+from moocflix.platform.http.routes import route_of
+from moocflix.platform.secrets import Secrets
+from tests.factories.platform import TestPlatform
+from tests.security.ledger import Ledger
+from tests.security.route_table import FILE, TABLE, UPLOAD, Row
+from tests.security.stage import CALLERS, Stage
+
+PUBLIC = [row for row in TABLE if row.who != "service"]
+INTERNAL = [row for row in TABLE if row.who == "service"]
+REFUSED = {401, 402, 403, 404, 409}
+_KIND = re.compile(r":\w+}")
+
+
+def name_of(row: Row) -> str:
+    return row.name
+
+
+def served() -> set[tuple[str, str, str]]:
+    """Method, path and who may call, of every route that the platform has."""
+    return {
+        (str(method), _KIND.sub("}", path), route.who.name)
+        for service in (*SERVICES, system.service)
+        for handler in service.routes
+        if (route := route_of(handler)) is not None
+        for path in handler.paths
+        for method in handler.http_methods
+    }
+
+
+def owner_of(path: str) -> str:
+    """The service that an internal path belongs to."""
+    return next(
+        service.name
+        for service in SERVICES
+        for handler in service.routes
+        if path.partition("?")[0] in {_KIND.sub("}", one) for one in handler.paths}
+    )
+
+
+async def ask(http: httpx.AsyncClient, stage: Stage, row: Row, *, caller: str, headers: Any = None) -> httpx.Response:
+    """The row's request, as this caller sends it."""
+    path = stage.fill(row.path, target=row.target, caller=caller)
+    headers = stage.headers(caller) if headers is None else headers
+    if row.body == UPLOAD:
+        form = {"courseId": stage.fill("{course_id}", target=row.target)}
+        files = {"file": ("a.mp4", stage.video, "video/mp4")}
+        return await http.request(row.method, path, headers=headers, data=form, files=files)
+    if row.body == FILE:
+        return await http.request(row.method, path, headers=headers, content=stage.video)
+    body = stage.fill(row.body, target=row.target, caller=caller)
+    return await http.request(row.method, path, headers=headers, json=body)
+
+
+def test_the_table_names_every_route_and_who_may_call_it() -> None:
+    assert {(row.method, row.path.partition("?")[0], row.who) for row in TABLE} == served()
+
+
+@pytest.mark.parametrize("row", PUBLIC, ids=name_of)
+async def test_each_caller_gets_what_is_theirs_and_who_is_refused_changes_nothing(
+    stage: Stage, ledger: Ledger, row: Row
+) -> None:
+    expected = dict(zip(CALLERS, row.statuses, strict=True))
+    read_only = [caller for caller in CALLERS if row.method == "GET" or expected[caller] in REFUSED]
+    got = {caller: (await ask(stage.platform.http, stage, row, caller=caller)).status_code for caller in read_only}
+    changed = await ledger.changed()
+    for caller in CALLERS:
+        if caller not in read_only:
+            await ledger.restore()
+            got[caller] = (await ask(stage.platform.http, stage, row, caller=caller)).status_code
+    await ledger.restore()
+    assert (got, changed) == (expected, [])
+
+
+@pytest.mark.parametrize("row", INTERNAL, ids=name_of)
+async def test_internal_routes_are_for_services_alone(
+    stage: Stage, ledger: Ledger, internal: httpx.AsyncClient, row: Row
+) -> None:
+    for caller in CALLERS:
+        outside = await ask(stage.platform.http, stage, row, caller=caller)
+        inside = await ask(internal, stage, row, caller=caller)
+        assert (outside.status_code, inside.status_code) == (404, 401), caller
+    service = service_headers(stage.platform, audience=owner_of(row.path))
+    assert (await ask(stage.platform.http, stage, row, caller="admin", headers=service)).status_code == 404
+    assert await ledger.changed() == []
+    answer = await ask(internal, stage, row, caller="admin", headers=service)
+    await ledger.restore()
+    assert answer.status_code == row.statuses[0], answer.text
+
+
+@pytest.mark.parametrize("row", INTERNAL, ids=name_of)
+async def test_a_service_token_opens_the_service_that_it_is_for_and_no_other(
+    stage: Stage, internal: httpx.AsyncClient, row: Row
+) -> None:
+    other = "courses" if owner_of(row.path) != "courses" else "users"
+    headers = service_headers(stage.platform, audience=other)
+    assert (await ask(internal, stage, row, caller="admin", headers=headers)).status_code == 401
+
+
+@pytest.mark.parametrize("row", [row for row in PUBLIC if row.who != "anyone"], ids=name_of)
+async def test_a_service_token_is_no_person(stage: Stage, row: Row) -> None:
+    headers = service_headers(stage.platform, audience="users")
+    assert (await ask(stage.platform.http, stage, row, caller="admin", headers=headers)).status_code == 401
+
+
+async def test_public_routes_are_not_served_to_services(stage: Stage, internal: httpx.AsyncClient) -> None:
+    for row in PUBLIC:
+        assert (await ask(internal, stage, row, caller="admin")).status_code == 404, row.name
+
+
+def service_headers(platform: TestPlatform, *, audience: str) -> dict[str, str]:
+    """What the progress service sends to a service that it calls."""
+    keys = ServiceKeys.of(Secrets.of(platform.settings))
+    return {"authorization": f"Bearer {ServiceTokenSigner('progress', keys).token(audience=audience)}"}
