@@ -85,7 +85,7 @@ async def test_before_the_first_start_there_are_no_accounts(platform: TestPlatfo
 
 
 async def test_a_database_that_does_not_answer_is_named(tmp_path: Path) -> None:
-    url = "postgresql://postgres:secret@127.0.0.1:1/moocflix"
+    url = "postgresql://postgres:secret@127.0.0.1:1/moocflix"  # pragma: allowlist secret
     environ = {"MOOCFLIX_DATABASE_URL": url, "MOOCFLIX_DATA": str(tmp_path), "MOOCFLIX_CONFIG": "/dev/null"}
     result = await moocflix(load(environ=environ), "rotate-keys")
     assert result.exit_code == 1

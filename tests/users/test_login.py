@@ -9,6 +9,7 @@ import pytest
 
 from moocflix.platform import clock
 from moocflix.platform.auth.passwords import PasswordHasher
+from moocflix.services.users.credential.model import LoginName
 from tests.factories.platform import PASSWORD, Person, TestPlatform, data_of
 from tests.users.conftest import LOGIN, PROFILE, SIGNUP, UPDATE, refusal
 
@@ -140,3 +141,31 @@ async def test_a_login_that_meets_a_change_of_the_password_leaves_no_session(
     await asyncio.gather(*(platform.http.post(LOGIN, json=login(ada.email)) for _ in range(8)), ada.put(UPDATE, change))
     count = "SELECT count(*) FROM sessions WHERE user_id = $1 AND ended_at IS NULL"
     assert await platform.database("users").reader.fetchval(count, ada.id) == 1
+
+
+async def test_wrong_passwords_from_everywhere_have_to_wait_too(platform: TestPlatform, ada: Person) -> None:
+    async with platform.database("users").transaction() as tx:
+        name = LoginName(email_key=ada.email)
+        await tx.execute("INSERT INTO login_attempts VALUES ($1, 100, $2)", name.digest(), clock.utc_now())
+    assert (await platform.http.post(LOGIN, json=login(ada.email))).status_code == 429
+
+
+async def test_when_too_many_sign_in_at_once_the_rest_is_told_to_come_again(platform: TestPlatform) -> None:
+    context = platform.context("users")
+    shipped, small = context.part(PasswordHasher), PasswordHasher(memory_kib=19_456, passes=2, threads=1, queue=4)
+    context.keep(small)
+    crowd = [platform.http.post(LOGIN, json=login(f"nobody{number}@example.org")) for number in range(30)]
+    responses = await asyncio.gather(*crowd)
+    context.keep(shipped)
+    small.close()
+    assert {response.status_code for response in responses} == {401, 503}
+    turned_away = next(response for response in responses if response.status_code == 503)
+    assert turned_away.headers["retry-after"] == "3"
+
+
+async def test_an_account_without_a_password_cannot_be_signed_in_to_with_one(
+    platform: TestPlatform, ada: Person
+) -> None:
+    async with platform.database("users").transaction() as tx:
+        await tx.execute("UPDATE users SET password_hash = NULL WHERE id = $1", ada.id)
+    assert refusal(await platform.http.post(LOGIN, json=login(ada.email)))[0] == 401

@@ -1,5 +1,6 @@
 """Profiles: who may see and change what, and what ends with a new password."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -157,3 +158,28 @@ async def test_a_change_is_told_but_never_address_or_number(platform: TestPlatfo
 async def test_a_change_that_changes_nothing_is_told_to_nobody(platform: TestPlatform, ada: Person) -> None:
     assert (await ada.put(UPDATE, {"name": "Ada Lovelace"})).headers["etag"] == '"1"'
     assert await events(platform.database("users"), "User-Update") == []
+
+
+async def test_a_profile_that_is_gone_is_not_found(platform: TestPlatform, ada: Person) -> None:
+    async with platform.database("users").transaction() as tx:
+        await tx.execute("DELETE FROM users WHERE id = $1", ada.id)
+    assert refusal(await ada.get(PROFILE))[:2] == (404, "User not found.")
+    assert (await ada.put(UPDATE, {"name": "Ada"})).status_code == 404
+
+
+async def test_two_changes_of_the_password_at_once_leave_one(platform: TestPlatform, ada: Person) -> None:
+    passwords = [f"{NEW_PASSWORD} {number}" for number in range(4)]
+    bodies = [{"password": password, "currentPassword": PASSWORD} for password in passwords]
+    statuses = [response.status_code for response in await asyncio.gather(*(ada.put(UPDATE, body) for body in bodies))]
+    assert sorted(statuses) == [200, 403, 403, 403]
+    await platform.sign_in(ada.email, password=passwords[statuses.index(200)])
+
+
+async def test_changes_at_once_are_all_there(ada: Person) -> None:
+    bodies = [{"name": "Ada King"}, {"username": "ada.king"}, {"avatarUrl": "https://example.org/a.png"}]
+    await asyncio.gather(*(ada.put(UPDATE, body) for body in bodies))
+    response = await ada.get(PROFILE)
+    profile = data_of(response)
+    shown = {name: profile[name] for body in bodies for name in body}
+    assert shown == {name: value for body in bodies for name, value in body.items()}
+    assert response.headers["etag"] == '"4"'
