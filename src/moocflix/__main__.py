@@ -2,4 +2,6 @@
 
 from moocflix.entrypoints.cli import main
 
-main()
+# The server's worker may be started by importing this very module again, under another name.
+if __name__ == "__main__":
+    main()

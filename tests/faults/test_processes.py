@@ -1,0 +1,279 @@
+"""Kill any process of a platform at any time: it goes on, or the next start simply works; and what stops a start."""
+
+import asyncio
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Self
+
+import asyncpg
+import httpx
+import psutil
+import pytest
+
+from moocflix.platform.postgres_options import PostgresOptions
+from moocflix.platform.postgres_server import PostgresServer
+from tests.faults.platform_process import PASSWORD, Up, are_gone, environ, free_port, open_folder, until
+
+ROOT = os.geteuid() == 0
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    folder = open_folder()
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def platform(folder: Path) -> Iterator[Up]:
+    """A platform that is not started yet, for the tests that end it."""
+    platform = Up(folder / "data", port=free_port())
+    yield platform
+    platform.close()
+
+
+@pytest.fixture(scope="module")
+def up() -> Iterator[Up]:
+    """One platform for the tests after which it still runs."""
+    folder = open_folder()
+    platform = Up(folder / "data", port=free_port()).start()
+    try:
+        yield platform.await_ready()
+    finally:
+        platform.close()
+        shutil.rmtree(folder)
+
+
+class Writer:
+    """Somebody who changes their name over and over, and remembers which change was acknowledged last."""
+
+    def __init__(self, up: Up) -> None:
+        self._up = up
+        signed_up = up.http.post(
+            "/api/v1/users/signup",
+            json={"name": "Name 0", "email": f"{os.urandom(6).hex()}@example.org", "password": PASSWORD},
+        )
+        assert signed_up.status_code == 201, signed_up.text
+        self._headers = {"authorization": f"Bearer {signed_up.json()['data']['token']}"}
+        self.acknowledged = 0
+        self.statuses: set[int] = set()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._write)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        until(lambda: self.acknowledged > 3, "writing")
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _write(self) -> None:
+        number = 0
+        while not self._stop.is_set():
+            number += 1
+            with suppress(httpx.HTTPError):
+                written = self._up.http.put(
+                    "/api/v1/users/profile/update", headers=self._headers, json={"name": f"Name {number}"}
+                )
+                self.statuses.add(written.status_code)
+                if written.status_code == 200:
+                    self.acknowledged = number
+            self._stop.wait(0.01)
+
+    def kept(self) -> int:
+        """The number of the change that is there now."""
+        profile = self._up.http.get("/api/v1/users/profile", headers=self._headers)
+        assert profile.status_code == 200, profile.text
+        return int(profile.json()["data"]["name"].split()[1])
+
+
+@pytest.mark.parametrize("name", ["server", "server's worker", "worker", "postmaster", "backend"])
+def test_a_killed_process_is_replaced_and_nothing_acknowledged_is_lost(up: Up, name: str) -> None:
+    writer = Writer(up)
+    with writer:
+        killed = up.process(name)
+        below = killed.children(recursive=True)
+        killed.kill()
+        until(lambda: are_gone([killed, *below]), "gone")
+        before = writer.acknowledged
+        until(lambda: writer.acknowledged > before + 3, "writing again")
+        if name != "backend":
+            assert up.process(name).pid != killed.pid
+    assert writer.kept() >= writer.acknowledged
+    assert writer.statuses <= {200, 500, 503}
+    up.await_ready()
+    assert up.runs
+
+
+def test_a_second_start_on_the_same_folder_is_refused(up: Up) -> None:
+    said = Up(up.data, port=free_port()).refused()
+    assert f"already runs on {up.data} (process {up.pid})" in said
+    assert up.is_ready()
+
+
+def test_other_commands_find_the_running_database(up: Up) -> None:
+    migrated = command(up.data, "migrate")
+    assert "There was nothing to do." in migrated.stdout
+    assert "users" in command(up.data, "events", "lag").stdout
+    assert command(up.data, "events", "dead", "list").returncode == 0
+
+
+def test_doctor_finds_a_sound_platform(up: Up) -> None:
+    examined = command(up.data, "doctor")
+    assert examined.returncode == 0, examined.stdout
+    assert [line.split()[0] for line in examined.stdout.splitlines()] == ["ok"] * 6
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_stops_cleanly_and_starts_again(platform: Up, number: signal.Signals) -> None:
+    platform.start().await_ready()
+    writer = Writer(platform)
+    processes = platform.processes()
+    said, faults = platform.stop(number)
+    assert "Stopping." in said
+    assert faults == ""
+    assert are_gone(processes)
+    platform.start().await_ready()
+    assert writer.kept() == 0
+
+
+def test_a_killed_supervisor_leaves_no_orphan_and_the_next_start_works(platform: Up) -> None:
+    platform.start().await_ready()
+    with Writer(platform) as writer:
+        processes = platform.processes()
+        platform.stop(signal.SIGKILL)
+        platform.start().await_ready()
+        assert are_gone(processes)
+    assert writer.kept() >= writer.acknowledged
+
+
+def test_everything_killed_at_once_leaves_a_start_that_works(platform: Up) -> None:
+    platform.start().await_ready()
+    writer = Writer(platform)
+    for process in [psutil.Process(platform.pid), *platform.processes()]:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    platform.stop()
+    platform.start().await_ready()
+    assert writer.kept() == 0
+
+
+def test_a_taken_port_is_named(folder: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert f"Port {port} of 127.0.0.1 cannot be used" in Up(folder / "data", port=port).refused()
+
+
+def test_a_folder_that_cannot_be_written_is_named() -> None:
+    data = Path("/proc/moocflix")
+    assert f"The data folder {data} cannot be written" in Up(data, port=free_port()).refused()
+
+
+def test_a_setting_that_cannot_be_used_is_named(folder: Path) -> None:
+    data = folder / "data"
+    examined = command(data, "up", MOOCFLIX_HTTP_PORT="a lot")
+    assert examined.returncode == 1
+    assert "MOOCFLIX_HTTP_PORT" in examined.stderr
+    examined = command(data, "doctor", MOOCFLIX_HTTP_PORT="a lot")
+    assert examined.returncode == 1
+    assert examined.stdout.startswith("fault settings")
+
+
+def test_data_of_a_newer_version_are_refused(folder: Path) -> None:
+    data = folder / "data"
+    assert command(data, "migrate").returncode == 0
+    server = PostgresServer(data, options=PostgresOptions(durable=False))
+    dsn = server.start().dsn("moocflix")
+    asyncio.run(
+        _execute(dsn, "INSERT INTO users.schema_migrations VALUES ('9999_post_new.sql', 'x', '99.0.0', '99.1.0')")
+    )
+    server.stop()
+    assert "were made by a newer MoocFlix (99.1.0" in Up(data, port=free_port()).refused()
+
+
+@pytest.mark.skipif(not ROOT, reason="a small file system can be mounted by root alone")
+def test_a_full_disk_is_named(folder: Path) -> None:
+    with small_disk(folder / "small", megabytes=40) as small:
+        assert "is full" in Up(small / "data", port=free_port()).refused()
+
+
+@pytest.mark.skipif(not ROOT, reason="a small file system can be mounted by root alone")
+def test_a_disk_that_fills_up_loses_nothing_and_it_goes_on_once_there_is_space(folder: Path) -> None:
+    with small_disk(folder / "small", megabytes=250) as small:
+        platform = Up(small / "data", port=free_port()).start().await_ready()
+        try:
+            with Writer(platform) as writer:
+                fill(small / "filling")
+                before = writer.acknowledged
+                with suppress(AssertionError):
+                    until(lambda: writer.acknowledged > before + 500, "written on", seconds=5)
+                (small / "filling").unlink()
+                before = writer.acknowledged
+                until(lambda: writer.acknowledged > before + 3, "writing again")
+            assert writer.kept() >= writer.acknowledged
+        finally:
+            platform.close()
+
+
+@pytest.mark.skipif(not ROOT, reason="only root becomes somebody else")
+def test_an_ordinary_account_runs_all_of_it(folder: Path) -> None:
+    python = Path("/usr/bin/python3.11")
+    if not python.exists():
+        pytest.skip("no Python here that every account can run")
+    shutil.chown(folder, "nobody")
+    platform = Up(folder / "data", port=free_port(), python=str(python), user="nobody").start().await_ready()
+    processes = platform.processes()
+    assert {process.username() for process in processes} == {"nobody"}
+    platform.close()
+    assert are_gone(processes)
+
+
+def command(data: Path, *words: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "moocflix", *words],
+        capture_output=True,
+        text=True,
+        env=environ(data, free_port()) | variables,
+        check=False,
+    )
+
+
+@contextmanager
+def small_disk(path: Path, *, megabytes: int) -> Iterator[Path]:
+    path.mkdir()
+    mounted = subprocess.run(["/bin/mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", path], check=False)
+    if mounted.returncode != 0:
+        pytest.skip("mounting is not allowed here")
+    try:
+        path.chmod(0o755)
+        yield path
+    finally:
+        subprocess.run(["/bin/umount", path], check=True)
+
+
+def fill(path: Path) -> None:
+    """Take all the space that is left."""
+    with path.open("wb") as filling, suppress(OSError):
+        while True:
+            filling.write(bytes(1_000_000))
+            filling.flush()
+
+
+async def _execute(dsn: str, sql: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(sql)
+    finally:
+        await connection.close()
