@@ -13,6 +13,7 @@ from moocflix.entrypoints.demo import catalogue, learning, teaching
 from moocflix.entrypoints.demo.catalogue import Catalogue, Learner
 from moocflix.entrypoints.demo.client import Caller, CallFailedError
 from moocflix.entrypoints.demo.people import Account, Door
+from moocflix.entrypoints.demo.teaching import Desk
 from moocflix.entrypoints.demo.videos import FilmNotMadeError
 
 PASSWORD = "learning-never-stops"  # noqa: S105  # pragma: allowlist secret - of people that do not exist
@@ -21,7 +22,8 @@ PASSWORD = "learning-never-stops"  # noqa: S105  # pragma: allowlist secret - of
 @click.command()
 @click.option("--url", help="Where the platform is; http://127.0.0.1:$MOOCFLIX_PORT (8000) if not given.")
 @click.option("--password", default=PASSWORD, help="The password of all demo accounts.", show_default=True)
-def demo(url: str | None, password: str) -> None:
+@click.option("--film-seconds", default=14, type=click.IntRange(1, 600), help="How long films last.", show_default=True)
+def demo(url: str | None, password: str, film_seconds: int) -> None:
     """Fill a running platform with people, courses, films and progress.
 
     Everything goes through the platform's own API. It is safe to run twice: what is there already is found and left.
@@ -30,7 +32,7 @@ def demo(url: str | None, password: str) -> None:
     address = url or f"http://127.0.0.1:{os.environ.get('MOOCFLIX_PORT', '8000')}"
     try:
         with httpx.Client(base_url=address, timeout=httpx.Timeout(60)) as http, _progress(console) as progress:
-            Filling(http, progress, password=password).run(catalogue.read())
+            Filling(http, progress, password=password, seconds=film_seconds).run(catalogue.read())
     except (CallFailedError, FilmNotMadeError) as fault:
         console.print(str(fault), style="red", markup=False, soft_wrap=True)
         sys.exit(1)
@@ -44,9 +46,9 @@ def demo(url: str | None, password: str) -> None:
 class Filling:
     """One run, with a bar for each part of it."""
 
-    def __init__(self, http: httpx.Client, progress: Progress, *, password: str) -> None:
+    def __init__(self, http: httpx.Client, progress: Progress, *, password: str, seconds: int) -> None:
         self._progress = progress
-        self._note = ""
+        self._seconds = seconds
         self._door = Door(Caller(http, waits=self._waits), password=password)
 
     def run(self, plan: Catalogue) -> None:
@@ -68,7 +70,10 @@ class Filling:
 
     def _courses(self, plan: Catalogue, people: dict[str, Account]) -> dict[str, str]:
         step = self._bar("Lessons", sum(len(module.lessons) for one in plan.courses for module in one.modules))
-        return {one.title: teaching.teach(people[one.instructor], one, step=step) for one in plan.courses}
+        desks = {
+            one.email: Desk(account=people[one.email], seconds=self._seconds, step=step) for one in plan.instructors
+        }
+        return {one.title: desks[one.instructor].teach(one) for one in plan.courses}
 
     def _learning(self, learners: list[Learner], people: dict[str, Account], courses: dict[str, str]) -> None:
         step = self._bar("Learning", sum(len(learner.courses) for learner in learners))
@@ -76,7 +81,7 @@ class Filling:
         for learner in learners:
             account = people[learner.email]
             for title, done in learner.courses.items():
-                learning.learn(account, course_id=courses[title], done=done, step=lambda: None)
+                learning.learn(account, course_id=courses[title], done=done)
                 if done:
                     learning.review(account, course_id=courses[title], number=number)
                 number += 1

@@ -7,8 +7,6 @@ import imageio_ffmpeg
 
 from moocflix.entrypoints.demo.catalogue import Clip
 
-SECONDS = 14
-
 PICTURES: dict[Clip, str] = {
     "mandelbrot": "mandelbrot=size=960x540:rate=25:start_scale=2.4:end_scale=0.004:end_pts=340:maxiter=900",
     "life": (
@@ -26,10 +24,10 @@ class FilmNotMadeError(Exception):
     """ffmpeg could not draw a film; the text is what it said last."""
 
 
-def make(clip: Clip, *, folder: Path) -> Path:
-    """Draw a film as an MP4 file in this folder."""
+def make(clip: Clip, *, seconds: int, folder: Path) -> Path:
+    """Draw a film of this length as an MP4 file in this folder."""
     path = folder / f"{clip}.mp4"
-    length = str(SECONDS)
+    length = str(seconds)
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error", "-y"]
     command += ["-f", "lavfi", "-t", length, "-i", PICTURES[clip], "-f", "lavfi", "-t", length, "-i", SOUNDS[clip]]
     command += ["-c:v", "libx264", "-preset", "veryfast", "-crf", "27", "-pix_fmt", "yuv420p"]
