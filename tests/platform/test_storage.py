@@ -45,7 +45,7 @@ async def chunks(*pieces: bytes) -> AsyncIterator[bytes]:
 
 
 async def content(storage: Storage, key: str, *, start: int = 0, end: int | None = None) -> bytes:
-    return b"".join([piece async for piece in storage.read(key, start=start, end=end)])
+    return b"".join([piece async for piece in storage.read(await storage.head(key), start=start, end=end)])
 
 
 async def keys(storage: Storage, prefix: str) -> list[str]:
@@ -74,9 +74,20 @@ async def test_many_megabytes_come_back_whole(storage: Storage) -> None:
     piece = bytes(range(256)) * 4096
     await storage.put("big/file", chunks(*[piece] * 13, b"end"), content_type="video/mp4")
     digest = hashlib.sha256()
-    async for part in storage.read("big/file"):
+    async for part in storage.read(await storage.head("big/file")):
         digest.update(part)
     assert digest.digest() == hashlib.sha256(piece * 13 + b"end").digest()
+
+
+async def test_a_file_that_is_replaced_or_removed_while_it_is_read_is_not_mixed_up(storage: Storage) -> None:
+    await storage.put("moved/file", chunks(b"old"), content_type="text/plain")
+    found = await storage.head("moved/file")
+    await storage.put("moved/file", chunks(b"newer"), content_type="text/plain")
+    with pytest.raises(StorageAway):
+        assert [piece async for piece in storage.read(found)] == []
+    await storage.delete_prefix("moved/")
+    with pytest.raises(ObjectMissing):
+        assert [piece async for piece in storage.read(found)] == []
 
 
 async def test_an_empty_file_is_a_file(storage: Storage) -> None:

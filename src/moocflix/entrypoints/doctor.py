@@ -104,7 +104,7 @@ async def _store_and_read(storage: Storage) -> None:
         yield content
 
     await storage.put(f"{prefix}file", chunks(), content_type="text/plain")
-    read = b"".join([part async for part in storage.read(f"{prefix}file")])
+    read = b"".join([part async for part in storage.read(await storage.head(f"{prefix}file"))])
     await storage.delete_prefix(prefix)
     if read != content:
         raise Fault("what was stored came back changed")

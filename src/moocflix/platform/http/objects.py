@@ -31,9 +31,9 @@ async def object_reply(
     media_type = content_type or stored.content_type
     headers |= part.headers
     if part.end - part.start > _SMALL_BYTES:
-        chunks = storage.read(key, start=part.start, end=part.end)
+        chunks = storage.read(stored, start=part.start, end=part.end)
         return stream_reply(chunks, media_type=media_type, status=part.status, headers=headers)
-    body = b"".join([piece async for piece in storage.read(key, start=part.start, end=part.end)])
+    body = b"".join([piece async for piece in storage.read(stored, start=part.start, end=part.end)])
     return bytes_reply(body, media_type=media_type, status=part.status, headers=headers)
 
 

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import obstore
 from obstore.store import LocalStore
@@ -17,6 +16,7 @@ from moocflix.platform.data_folder import own_folder
 from moocflix.platform.storage import signatures
 from moocflix.platform.storage.content_types import content_type_of
 from moocflix.platform.storage.failures import named
+from moocflix.platform.storage.pieces import read_pieces
 from moocflix.platform.storage.port import (
     ListedObject,
     SignedMethod,
@@ -26,10 +26,7 @@ from moocflix.platform.storage.port import (
     checked_prefix,
 )
 
-if TYPE_CHECKING:
-    from obstore import GetOptions
-
-_READ_BYTES = 256 * 1024
+_READ_BYTES = 512 * 1024
 
 
 class LocalStorage:
@@ -64,21 +61,14 @@ class LocalStorage:
             key=key,
             size=meta["size"],
             etag=meta["e_tag"] or "",
-            content_type=await self._type(key),
+            content_type=_kept_type(self._folder / "types" / key) or content_type_of(key),
             modified=meta["last_modified"],
         )
 
-    async def read(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+    async def read(self, stored: StoredObject, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """The bytes; see the port."""
-        checked_key(key)
-        if end is not None and end <= start:
-            return
-        with named(key):
-            options: GetOptions = {"range": (start, end) if end is not None else {"offset": start}}
-            # The whole is asked for without a range, since an empty file has none.
-            result = await obstore.get_async(self._objects, key, options=options if start or end else None)
-            async for piece in result.stream(_READ_BYTES):
-                yield piece
+        async for piece in read_pieces(self._objects, stored, start=start, end=end, piece_bytes=_READ_BYTES):
+            yield piece
 
     async def list(self, prefix: str) -> AsyncIterator[ListedObject]:
         """Files by prefix; see the port."""
@@ -120,18 +110,19 @@ class LocalStorage:
             return f"the folder {self._folder} cannot be written: {error.__cause__}"
         return None
 
-    async def _type(self, key: str) -> str:
-        try:
-            kept = await obstore.get_async(self._types, key)
-            return bytes(await kept.bytes_async()).decode()
-        except FileNotFoundError:
-            return content_type_of(key)
-
     async def _forget_type(self, key: str) -> None:
         try:
             await obstore.delete_async(self._types, key)
         except FileNotFoundError:
             return
+
+
+def _kept_type(path: Path) -> str | None:
+    # A few bytes of a local disk: read at once, a thread would cost more.
+    try:
+        return path.read_text()
+    except OSError:
+        return None
 
 
 def _remove_folder(folder: Path) -> None:

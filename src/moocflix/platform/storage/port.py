@@ -76,8 +76,11 @@ class Storage(Protocol):
     async def head(self, key: str) -> StoredObject:
         """What is stored under the key. Raises ObjectMissing."""
 
-    def read(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        """The bytes from `start` up to, not including, `end`; in pieces. Raises ObjectMissing at the first."""
+    def read(self, stored: StoredObject, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes from `start` up to, not including, `end` of what `head` found, in pieces.
+
+        Raises ObjectMissing where it is gone since, StorageAway where another file has taken its place.
+        """
 
     def list(self, prefix: str) -> AsyncIterator[ListedObject]:
         """Every file whose key starts with `prefix`, which ends with a slash."""

@@ -13,6 +13,7 @@ from obstore.store import S3Store
 
 from moocflix.platform.storage.content_types import UNKNOWN
 from moocflix.platform.storage.failures import named
+from moocflix.platform.storage.pieces import read_pieces
 from moocflix.platform.storage.port import (
     ListedObject,
     SignedMethod,
@@ -23,10 +24,8 @@ from moocflix.platform.storage.port import (
 )
 
 if TYPE_CHECKING:
-    from obstore import GetOptions
     from obstore.store import S3Config
 
-# A whole request to the server must end within its time limit, however slow the reader: so reads go piece by piece.
 _READ_BYTES = 4 * 1024 * 1024
 _LIST_PREFIX = "probes"
 
@@ -74,15 +73,9 @@ class S3Storage:
             modified=result.meta["last_modified"],
         )
 
-    async def read(self, key: str, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
-        """The bytes; see the port. Every piece must come from the same file: one put meanwhile ends the reading."""
-        found = await self.head(key)
-        stop = found.size if end is None else min(end, found.size)
-        for begin in range(start, stop, _READ_BYTES):
-            with named(key):
-                wanted = (begin, min(begin + _READ_BYTES, stop))
-                options: GetOptions = {"range": wanted, "if_match": found.etag}
-                piece = bytes(await (await obstore.get_async(self._store, key, options=options)).bytes_async())
+    async def read(self, stored: StoredObject, *, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """The bytes; see the port."""
+        async for piece in read_pieces(self._store, stored, start=start, end=end, piece_bytes=_READ_BYTES):
             yield piece
 
     async def list(self, prefix: str) -> AsyncIterator[ListedObject]:
@@ -109,10 +102,11 @@ class S3Storage:
     @asynccontextmanager
     async def local_copy(self, key: str, *, folder: Path) -> AsyncIterator[Path]:
         """A copy in `folder`, removed after; see the port."""
+        stored = await self.head(key)
         path = folder / f"copy-{secrets.token_hex(8)}"
         try:
             with await asyncio.to_thread(path.open, "wb") as file:
-                async for piece in self.read(key):
+                async for piece in self.read(stored):
                     await asyncio.to_thread(file.write, piece)
             yield path
         finally:
