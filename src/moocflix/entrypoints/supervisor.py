@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
-from moocflix.platform.process import ProcessMark, dying_with_me
+from moocflix.platform.process import ProcessMark, die_with_parent
 
 _LONGEST_BACKOFF = 15.0
 _STEADY_SECONDS = 10.0
@@ -87,13 +87,17 @@ class Signals:
 class Child:
     """A process that is kept running."""
 
-    def __init__(self, name: str, command: Sequence[str], *, environ: Mapping[str, str], log: Path | None) -> None:
-        """Its output goes to `log`, or where ours goes."""
+    def __init__(
+        self, name: str, command: Sequence[str], *, environ: Mapping[str, str], log: Path | None, nice: int = 0
+    ) -> None:
+        """Its output goes to `log`, or where ours goes; `nice` has it give way to the others."""
         self.name = name
         self.failures = 0
         self._command = command
         self._environ = environ
         self._log = log
+        self._nice = nice
+        self._parent = os.getpid()
         self._process: subprocess.Popen[bytes] | None = None
         self._started = 0.0
         self._due = 0.0
@@ -114,12 +118,17 @@ class Child:
                 stderr=log,
                 env=self._environ,
                 process_group=0,
-                preexec_fn=dying_with_me(signal.SIGTERM),  # noqa: PLW1509 - the supervisor has one thread
+                preexec_fn=self._prepare,  # noqa: PLW1509 - the supervisor has one thread
             )
         finally:
             if log:
                 log.close()
         self._started = time.monotonic()
+
+    def _prepare(self) -> None:
+        """Between fork and exec."""
+        die_with_parent(signal.SIGTERM, parent=self._parent)
+        os.nice(self._nice)
 
     def look(self) -> str | None:
         """How it ended, if it has; from then on it is due to start again, the later the more often it failed."""

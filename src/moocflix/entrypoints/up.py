@@ -63,7 +63,8 @@ class Platform:
         self._postgres: PostgresServer | None = None
         self._postgres_due = 0.0
         self._record = Record(self._data / "run" / "up.json")
-        names = {"server": "serve", "worker": "work"}
+        # Who waits for an answer goes before what can wait.
+        commands = {"server": ("serve", 0), "worker": ("work", 5)}
         # Few arenas: the processes have few threads, and each arena keeps memory that it was given once.
         environ = {"MALLOC_ARENA_MAX": "2", **os.environ}
         children = [
@@ -72,8 +73,9 @@ class Platform:
                 [sys.executable, "-m", "moocflix", command],
                 environ=environ,
                 log=None if logs else self._data / "logs" / f"{name}.log",
+                nice=nice,
             )
-            for name, command in names.items()
+            for name, (command, nice) in commands.items()
         ]
         self._children = children
         self._supervisor = Supervisor(children, record=self._record, signals=signals, say=say)
