@@ -141,7 +141,8 @@ class InternalClient:
         if body is not None:
             headers["content-type"] = "application/json"
             content = msgspec.json.encode(body)
-        parameters = {name: str(value) for name, value in (query or {}).items() if value is not None}
+        # Empty parameters would make the client drop a query that stands in the path.
+        parameters = {name: str(value) for name, value in (query or {}).items() if value is not None} or None
         async with asyncio.timeout(TIME_LIMIT):
             return await self._http.request(method, path, params=parameters, headers=headers, content=content)
 
