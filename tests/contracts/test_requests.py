@@ -79,7 +79,7 @@ async def send(http: httpx.AsyncClient, case: Case[Any], caller: Person | None) 
     if request.get("data") is not None:
         body = {"content": request["data"]} if isinstance(request["data"], bytes | str) else {"data": request["data"]}
     try:
-        return await http.request(
+        answer = await http.request(
             request["method"],
             request["url"],
             params=request.get("params"),
@@ -87,5 +87,8 @@ async def send(http: httpx.AsyncClient, case: Case[Any], caller: Person | None) 
             files=request.get("files"),
             **body,
         )
+        # The checks look at what was sent, too.
+        await answer.request.aread()
     except (httpx.InvalidURL, UnicodeEncodeError, httpx.LocalProtocolError):
         return None
+    return answer

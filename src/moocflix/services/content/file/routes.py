@@ -16,16 +16,33 @@ from moocflix.platform.storage.settings import StorageSettings
 from moocflix.services.content.file.model import UrlRefused
 
 _PATH = "/api/v1/files/{signature:str}/{key:path}"
+_ANY_FILE = {UNKNOWN: {"type": "string", "format": "binary"}}
 
 
-@get(_PATH, who=ANYONE, rate="media", summary="Read a stored file", refusals=(403, 404, 416))
+@get(
+    _PATH,
+    who=ANYONE,
+    rate="media",
+    summary="Read a stored file",
+    refusals=(403, 404, 416),
+    sends={200: ["*/*"], 206: ["*/*"]},
+)
 async def read_file(request: Request, signature: str, key: Path) -> Answer:
     """The file, with byte ranges."""
     name = _granted(request, signature, key, "GET")
     return await object_reply(request, name, cache_control="private, max-age=60")
 
 
-@put(_PATH, who=ANYONE, rate="media", writes="stream", summary="Store a file", refusals=(403, 413))
+@put(
+    _PATH,
+    who=ANYONE,
+    rate="media",
+    writes="stream",
+    summary="Store a file",
+    refusals=(403, 413),
+    takes=_ANY_FILE,
+    sends={200: ["text/plain"]},
+)
 async def write_file(request: Request, signature: str, key: Path) -> Answer:
     """The body is the file; its Content-Type is kept."""
     name = _granted(request, signature, key, "PUT")

@@ -32,6 +32,7 @@ _NEVER_KEPT = {"cache-control": "private, no-store"}
     who=ANYONE,
     summary="Watch a video",
     refusals=(401, 404, 409, 416),
+    sends={200: [_MASTER_TYPE, "video/*"], 206: ["video/*"]},
 )
 async def stream(
     request: Request,
@@ -63,6 +64,7 @@ async def stream(
     rate="media",
     summary="A playlist, segment or poster",
     refusals=(401, 404, 416),
+    sends={200: [_MASTER_TYPE, "video/*", "image/*"], 206: ["video/*", "image/*"]},
 )
 async def play(request: Request, token: str, file: Path) -> Answer:
     """What the master playlist leads to, for whoever holds its token."""

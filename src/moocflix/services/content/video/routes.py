@@ -15,7 +15,14 @@ from moocflix.services.content.settings import ContentSettings
 from moocflix.services.content.tokens import Playback
 from moocflix.services.content.video import operations, sql
 from moocflix.services.content.video.model import Video, VideoNotFound
-from moocflix.services.content.video.schemas import TranscodingAsked, UploadFields, UploadOut, VideoChanged, VideoOut
+from moocflix.services.content.video.schemas import (
+    UPLOAD_FORM,
+    TranscodingAsked,
+    UploadFields,
+    UploadOut,
+    VideoChanged,
+    VideoOut,
+)
 
 _FORM_BYTES = 64 * 1024
 
@@ -27,6 +34,7 @@ _FORM_BYTES = 64 * 1024
     writes="stream",
     summary="Upload a video",
     refusals=(403, 404, 413, 415),
+    takes={"multipart/form-data": UPLOAD_FORM},
 )
 async def upload_video(request: Request) -> Reply[UploadOut]:
     """A `multipart/form-data` body: `courseId`, optionally `title` and `transcode`, then `file`.

@@ -13,6 +13,19 @@ _TITLE_LENGTH = 200
 _YES_OR_NO = {"true": True, "1": True, "false": False, "0": False, "": False}
 
 
+UPLOAD_FORM = {
+    "type": "object",
+    "description": "The fields come before the file, which is streamed.",
+    "properties": {
+        "courseId": {"type": "string", "format": "uuid"},
+        "title": {"type": "string", "maxLength": _TITLE_LENGTH},
+        "transcode": {"type": "boolean", "description": "Whether to transcode it at once."},
+        "file": {"type": "string", "format": "binary"},
+    },
+    "required": ["courseId", "file"],
+}
+
+
 class UploadFields(msgspec.Struct, frozen=True, kw_only=True):
     """The form's fields before the file."""
 
