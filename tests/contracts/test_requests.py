@@ -76,12 +76,12 @@ async def send(http: httpx.AsyncClient, case: Case[Any], caller: Person | None) 
     """The generated request, as this caller; None where no client can send it."""
     generated = case.as_transport_kwargs(base_url="http://platform")
     try:
-        request = requests.Request(**generated).prepare()
+        request: Any = requests.Request(**generated).prepare()
     except (requests.exceptions.RequestException, UnicodeError):
         return None
     headers = {name: value for name, value in request.headers.items() if name.lower() != "authorization"}
     headers |= caller.headers if caller else {}
     try:
-        return await http.request(str(request.method), str(request.url), headers=headers, content=request.body)
+        return await http.request(request.method, request.url, headers=headers, content=request.body)
     except (httpx.InvalidURL, httpx.LocalProtocolError, UnicodeError):
         return None
