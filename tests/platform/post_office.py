@@ -120,6 +120,15 @@ class PostOffice:
         async with self.database("library", size=1).transaction() as tx:
             tx.publish(topic, BookState(book_id=book_id, version=version, title=title))
 
+    async def cut_connections(self) -> None:
+        """What a restart of the database does to everybody."""
+        connection = await asyncpg.connect(self.urls.admin)
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        await connection.close()
+
     async def close(self) -> None:
         if self.wakeups is not None:
             await self.wakeups.close()

@@ -251,3 +251,30 @@ async def test_an_event_whose_wake_up_was_lost_is_found_by_polling(office: PostO
     await until(handled)
     stop.set()
     await task
+
+
+async def test_a_worker_whose_connections_are_cut_goes_on(office: PostOffice) -> None:
+    stop, task = await running(office.worker(archive(), poll_seconds=0.2))
+    book = uuid4()
+    await office.publish(book, 1)
+
+    async def handled(count: int) -> bool:
+        return len(await effects(office)) == count
+
+    await until(lambda: handled(1))
+    await office.cut_connections()
+    await office.publish(book, 2)
+    await until(lambda: handled(2), seconds=20)
+    assert await effects(office) == [(book, 1), (book, 2)]
+    stop.set()
+    await task
+
+
+async def test_a_group_with_effects_elsewhere_starts_with_recent_events(office: PostOffice) -> None:
+    old, recent = uuid4(), uuid4()
+    await office.publish(old, 1)
+    async with office.database("library").transaction() as tx:
+        await tx.execute("UPDATE outbox SET time = time - interval '2 hours'")
+    await office.publish(recent, 1)
+    await office.settle(archive(rewindable=False))
+    assert await effects(office) == [(recent, 1)]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
 from typing import Protocol
@@ -59,7 +60,7 @@ class Consumer:
         self._news = set(self._logs)
         self._woken = asyncio.Event()
         self._woken.set()
-        self._stopping = False
+        self._stopping = asyncio.Event()
 
     def wake(self, service: str) -> None:
         """News in the outbox of `service`, or, where it is our own, something due."""
@@ -73,13 +74,13 @@ class Consumer:
         """Consume until stopped."""
         pause = _FIRST_PAUSE
         try:
-            while not self._stopping:
+            while not self._stopping.is_set():
                 await self._woken.wait()
                 self._woken.clear()
                 try:
                     await self._until_quiet()
                     pause = _FIRST_PAUSE
-                except (*AWAY, asyncpg.QueryCanceledError) as error:
+                except (*AWAY, asyncpg.QueryCanceledError, asyncpg.InterfaceError) as error:
                     _log.warning("group.paused", group=self.group, error=type(error).__name__, seconds=pause)
                     await self._again_after(pause)
                     pause = min(pause * 2, _LONGEST_PAUSE)
@@ -88,7 +89,7 @@ class Consumer:
 
     def stop(self) -> None:
         """Take nothing new: `run` ends after the messages in hand."""
-        self._stopping = True
+        self._stopping.set()
         self._woken.set()
 
     async def step(self, *, ahead: timedelta = timedelta(0)) -> bool:
@@ -109,11 +110,12 @@ class Consumer:
         self._woken.set()
 
     async def _until_quiet(self) -> None:
-        while not self._stopping and await self.step():
+        while not self._stopping.is_set() and await self.step():
             pass
 
     async def _again_after(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
         self.look_everywhere()
 
     async def _hold(self) -> bool:
@@ -136,7 +138,7 @@ class Consumer:
     async def _retry(self, ahead: timedelta) -> bool:
         tried = False
         for _ in range(self._settings.batch):
-            if self._stopping or not await self._inbox.retry(token=self._held(), ahead=ahead):
+            if self._stopping.is_set() or not await self._inbox.retry(token=self._held(), ahead=ahead):
                 break
             tried = True
         return tried
@@ -148,7 +150,7 @@ class Consumer:
             position = self._positions.get(log.source) or await log.beginning()
             batch = await log.read(position)
             for start in range(0, len(batch.messages), TOGETHER):
-                if self._stopping:
+                if self._stopping.is_set():
                     return False
                 await self._inbox.take(batch.messages[start : start + TOGETHER], token=self._held())
             await self._keep(log.source, batch)

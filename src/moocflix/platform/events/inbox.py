@@ -180,8 +180,14 @@ class Inbox:
     async def _failed(self, message: Message, token: int, error: Exception) -> None:
         """The first try failed: take charge of the message by moving it."""
         if isinstance(error, CopyMissing) and await fill(self._service, self._context, error.entity, error.entity_id):
-            await self._second_go(message, token)
-            return
+            try:
+                await self._handle([message], token)
+            except (LeaseLost, *AWAY):
+                raise
+            except Exception as later:  # noqa: BLE001 - the edge of a reaction: whatever it is, it is recorded
+                error = later
+            else:
+                return
         self._report("event.failed", message, 1, error)
         async with self._database.transaction() as tx:
             taken, _ = await self._mark(tx, [message], token)
@@ -191,18 +197,6 @@ class Inbox:
                 await self._park(tx, message, 1, error)
             else:
                 await self._move(tx, message, attempts=1, error=error)
-
-    async def _second_go(self, message: Message, token: int) -> None:
-        """The copy that was missing is there now."""
-        try:
-            await self._handle([message], token)
-        except (LeaseLost, *AWAY):
-            raise
-        except Exception as error:  # noqa: BLE001 - the edge of a reaction: whatever it is, it is recorded
-            async with self._database.transaction() as tx:
-                taken, _ = await self._mark(tx, [message], token)
-                if message.id in taken:
-                    await self._move(tx, message, attempts=1, error=error)
 
     async def _again(self, message: Message, attempts: int, error: Exception) -> None:
         """A later try failed: the key waits longer, or goes on without this message."""
