@@ -110,7 +110,7 @@ def test_a_killed_process_is_replaced_and_nothing_acknowledged_is_lost(up: Up, n
         if name != "backend":
             assert up.process(name).pid != killed.pid
     assert writer.kept() >= writer.acknowledged
-    assert writer.statuses <= {200, 500, 503}
+    assert writer.statuses <= {200, 503}
     up.await_ready()
     assert up.runs
 
@@ -134,17 +134,14 @@ def test_doctor_finds_a_sound_platform(up: Up) -> None:
     assert [line.split()[0] for line in examined.stdout.splitlines()] == ["ok"] * 6
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_stops_cleanly_and_starts_again(platform: Up, number: signal.Signals) -> None:
-    platform.start().await_ready()
-    writer = Writer(platform)
-    processes = platform.processes()
-    said, faults = platform.stop(number)
-    assert "Stopping." in said
-    assert faults == ""
-    assert are_gone(processes)
-    platform.start().await_ready()
-    assert writer.kept() == 0
+def test_it_stops_cleanly_and_starts_again(platform: Up) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        platform.start().await_ready()
+        processes = platform.processes()
+        said = platform.stop(number).splitlines()
+        assert said[-1] == "Stopping."
+        assert are_gone(processes)
+        assert len(said) < 10
 
 
 def test_a_killed_supervisor_leaves_no_orphan_and_the_next_start_works(platform: Up) -> None:
@@ -154,18 +151,14 @@ def test_a_killed_supervisor_leaves_no_orphan_and_the_next_start_works(platform:
         platform.stop(signal.SIGKILL)
         platform.start().await_ready()
         assert are_gone(processes)
+        before = writer.acknowledged
+        until(lambda: writer.acknowledged > before + 3, "writing again")
+        for process in [psutil.Process(platform.pid), *platform.processes()]:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+        platform.stop()
+        platform.start().await_ready()
     assert writer.kept() >= writer.acknowledged
-
-
-def test_everything_killed_at_once_leaves_a_start_that_works(platform: Up) -> None:
-    platform.start().await_ready()
-    writer = Writer(platform)
-    for process in [psutil.Process(platform.pid), *platform.processes()]:
-        with suppress(psutil.NoSuchProcess):
-            process.kill()
-    platform.stop()
-    platform.start().await_ready()
-    assert writer.kept() == 0
 
 
 def test_a_taken_port_is_named(folder: Path) -> None:

@@ -223,6 +223,42 @@ async def test_100_at_once_under_one_key_have_one_effect(probe: Probe) -> None:
     assert again.headers["idempotent-replayed"] == "true"
 
 
+async def test_an_answer_that_was_lost_after_the_commit_is_given_to_the_retry(probe: Probe) -> None:
+    body = b'{"name":"lost"}'
+    headers = [(b"authorization", f"Bearer {probe.token}".encode()), (b"content-type", b"application/json")]
+    scope = {
+        "type": "http", "method": "POST", "path": "/things", "query_string": b"", "client": ("127.0.0.1", 1),
+        "headers": [*headers, (b"idempotency-key", b"k")],
+    }  # fmt: skip
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await probe.runtime.public(scope, receive, send)  # type: ignore[arg-type]
+    assert sent[0]["status"] == 201
+    again = await probe.post("/things", {"name": "lost"}, idempotency_key="k")
+    assert (again.status_code, again.headers["idempotent-replayed"]) == (201, "true")
+    assert await probe.names() == ["lost"]
+
+
+async def test_a_connection_that_dies_before_the_commit_frees_the_key(probe: Probe, urls: DatabaseUrls) -> None:
+    first = asyncio.create_task(probe.post("/things", {"name": "slow"}, idempotency_key="k"))
+    await asyncio.sleep(0.1)
+    admin = await asyncpg.connect(urls.admin)
+    await admin.fetch("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'moocflix_probe'")
+    await admin.close()
+    assert (await first).status_code == 503
+    assert await probe.names() == []
+    assert (await probe.post("/things", {"name": "slow"}, idempotency_key="k")).status_code == 201
+    assert await probe.names() == ["slow"]
+
+
 async def test_a_key_with_another_body_is_refused(probe: Probe) -> None:
     await probe.post("/things", {"name": "first"}, idempotency_key="k")
     assert (await probe.post("/things", {"name": "second"}, idempotency_key="k")).status_code == 409

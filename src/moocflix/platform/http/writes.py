@@ -20,6 +20,13 @@ Handle = Callable[[Call, BeforeStream], Awaitable[Outcome]]
 FillCopy = Callable[[ServiceContext, str, UUID], Awaitable[bool]]
 
 _ATTEMPTS = 4
+_AWAY = (
+    asyncpg.QueryCanceledError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InsufficientResourcesError,
+    ConnectionError,
+)
 _AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 
 
@@ -106,6 +113,6 @@ def translate(error: Any) -> Refusal | None:
         return Conflict("This does not fit what is there.")
     if isinstance(error, asyncpg.DataError):
         return Invalid("A value is outside what can be stored.")
-    if isinstance(error, (asyncpg.QueryCanceledError, asyncpg.OperatorInterventionError)):
+    if isinstance(error, _AWAY) or (isinstance(error, asyncpg.InterfaceError) and "closed" in str(error)):
         return Unavailable("The database is busy or restarting.")
     return None
