@@ -4,6 +4,7 @@ from uuid import UUID
 
 from moocflix.contracts.content import VideoState
 from moocflix.platform.auth.access import CALLER, INSTRUCTOR, SERVICE
+from moocflix.platform.http.body import announced_bytes
 from moocflix.platform.http.form import FileTooLarge, UploadForm
 from moocflix.platform.http.reply import Reply, reply
 from moocflix.platform.http.request import Request
@@ -128,8 +129,7 @@ async def _owned(request: Request, video_id: UUID) -> Video:
 
 def _form(request: Request) -> UploadForm:
     limit = request.context.settings.of(ContentSettings).upload_limit
-    announced = request.call.header(b"content-length") or ""
-    if announced.isdigit() and int(announced) > limit + _FORM_BYTES:
+    if (announced_bytes(request.call) or 0) > limit + _FORM_BYTES:
         raise FileTooLarge(limit)
     return UploadForm(request.call.header(b"content-type"), request.stream(), file_limit=limit)
 
