@@ -40,8 +40,9 @@ format: .venv/test.done ## Put the code into the one layout
 	@$(BIN)/ruff check --fix-only
 	@$(BIN)/ruff format
 
-docs: .venv/test.done ## Write docs/api-spec.yaml and docs/configuration.md anew from the code
+docs: .venv/test.done ## Write docs/api-spec.yaml, events.yaml and configuration.md anew from the code
 	@$(BIN)/moocflix openapi --output docs/api-spec.yaml
+	@$(BIN)/moocflix asyncapi --output docs/events.yaml
 	@$(BIN)/python -m tests.contracts.configuration_page
 
 lock: .venv/test.done ## Resolve the dependencies of pyproject.toml anew into requirements/

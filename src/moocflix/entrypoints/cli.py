@@ -122,6 +122,27 @@ def openapi(output: Path | None) -> None:
 
 
 @moocflix.command()
+@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it to this file.")
+@click.option(
+    "--against",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Instead, say what would break those who go by this released description; the exit code is 1 then.",
+)
+def asyncapi(output: Path | None, against: Path | None) -> None:
+    """Print the AsyncAPI description of the events, as YAML."""
+    from moocflix.entrypoints.asyncapi import breaks_since, text
+
+    if against is not None:
+        found = breaks_since(against)
+        click.echo("\n".join(found) or "Nothing breaks.")
+        sys.exit(bool(found))
+    elif output is None:
+        click.echo(text(), nl=False)
+    else:
+        output.write_text(text())
+
+
+@moocflix.command()
 def doctor() -> None:
     """Check all that the platform stands on, and say what is wrong.
 
