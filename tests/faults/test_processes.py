@@ -216,6 +216,7 @@ def test_a_disk_that_fills_up_loses_nothing_and_it_goes_on_once_there_is_space(f
                 before = writer.acknowledged
                 until(lambda: writer.acknowledged > before + 3, "writing again")
             assert writer.kept() >= writer.acknowledged
+            assert writer.statuses <= {200, 503}
         finally:
             platform.close()
 

@@ -149,7 +149,8 @@ class Child:
     def trim_log(self) -> None:
         """Keep its log at a size; it is open for appending, so that it can be cut while in use."""
         if self._log and self._log.exists() and self._log.stat().st_size > _LOG_LIMIT:
-            shutil.copyfile(self._log, self._log.with_suffix(".log.1"))
+            with suppress(OSError):  # a full disk: cutting is what helps then
+                shutil.copyfile(self._log, self._log.with_suffix(".log.1"))
             os.truncate(self._log, 0)
 
     def stop(self, hurry: Callable[[], bool]) -> None:
@@ -248,4 +249,8 @@ class Supervisor:
         return min([longest, *(seconds for seconds in due if seconds is not None)])
 
     def _write(self) -> None:
-        self._record.write([mark for child in self._children if (mark := child.mark)])
+        try:
+            self._record.write([mark for child in self._children if (mark := child.mark)])
+        except OSError as error:
+            # It only spares the next start a wait; a full disk must not stop what runs.
+            self._say(f"Which processes run could not be written down: {error.strerror}.")

@@ -27,6 +27,7 @@ from moocflix.platform.settings import DatabaseSettings, HttpSettings, PlatformS
 _READY_SECONDS = 60.0
 _PORT_SECONDS = 10.0
 _FAILED_STARTS = 3
+_POSTGRES_RETRY = 3.0
 _FAULTS = (DataFolderError, PostgresError, MigrationError)
 
 
@@ -150,13 +151,16 @@ class Platform:
         """Start PostgreSQL again where it has died; the others find it under the same address."""
         if self._postgres is None or self._postgres.pid is not None or time.monotonic() < self._postgres_due:
             return
-        self._say("PostgreSQL has ended; it is started again.")
+        if self._postgres_due == 0.0:
+            self._say("PostgreSQL has ended; it is started again.")
         try:
             with self._signals.interrupting():
                 self._postgres.start()
+            self._postgres_due = 0.0
         except (PostgresError, DataFolderError) as fault:
-            self._say(str(fault))
-            self._postgres_due = time.monotonic() + 5
+            if self._postgres_due == 0.0:
+                self._say(f"{fault} It is tried again every {_POSTGRES_RETRY:.0f} s.")
+            self._postgres_due = time.monotonic() + _POSTGRES_RETRY
         except Stopped:
             return
 

@@ -65,6 +65,9 @@ class PostgresServer:
             self._left_behind = _recorded(state_file(self.data))
             self._address = self._listen_address(self._place)
             self._launch(self._place, self._address)
+        except OSError as error:
+            self.stop()
+            raise _explained(str(error), f"PostgreSQL cannot be started: {error}.", self.data) from error
         except BaseException:
             self.stop()
             raise
