@@ -1,21 +1,35 @@
 """The request's body: read once, bounded, and checked for what no field may hold."""
 
+import re
+
 from moocflix.platform.errors import Invalid, TooLarge, UnsupportedMedia
 from moocflix.platform.http.call import Call
 
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _JSON = ("application/json", "application/x-json")
 
 
 async def read_body(call: Call, *, limit: int) -> None:
     """Read the body into the call, unless the handler streams it. Raises TooLarge, UnsupportedMedia, Invalid."""
+    announced = announced_bytes(call)
     if call.method in {"GET", "HEAD"} or call.route.writes == "stream":
         return
-    announced = call.header(b"content-length")
-    if announced is not None and (not announced.isdigit() or int(announced) > limit):
+    if announced is not None and announced > limit:
         raise BodyTooLarge(limit)
     call.body = await _read(call, limit)
     if call.route.decoder is not None:
         _check_json(call)
+
+
+def announced_bytes(call: Call) -> int | None:
+    """The body's size by `Content-Length`; None where it was not announced. Raises Invalid."""
+    value = call.header(b"content-length")
+    if value is None:
+        return None
+    if _LENGTH.fullmatch(value) is None:
+        message = "Content-Length must be a number of bytes."
+        raise Invalid(message, field="Content-Length")
+    return int(value)
 
 
 class BodyTooLarge(TooLarge):

@@ -97,7 +97,7 @@ class Edge:
         except ValidationException as error:
             return error_answer(invalid_parameters(error))
         except LitestarException as error:
-            return error_answer(Invalid(str(error)))
+            return error_answer(Invalid(str(error), field="request"))
         except Exception as error:  # noqa: BLE001 - the edge of the process: nothing gets past it
             translated = translate(error)
             if translated is None or isinstance(error, asyncpg.IntegrityConstraintViolationError):
@@ -126,7 +126,7 @@ class Edge:
             raise NothingHere
         if "\x00" in call.path or b"%00" in call.scope["query_string"]:
             message = "The address holds a NUL character."
-            raise Invalid(message)
+            raise Invalid(message, field="path" if "\x00" in call.path else "query")
         method = "GET" if call.method == "HEAD" else call.method
         path = normalize_path(call.path)
         try:

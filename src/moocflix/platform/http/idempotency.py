@@ -144,11 +144,12 @@ def _without_card(body: bytes) -> bytes:
         return body
     try:
         content = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+        if isinstance(content, dict):
+            content = {name: value for name, value in content.items() if name not in _CARD_FIELDS}
+        return msgspec.json.encode(content, order="deterministic")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # It will be refused as soon as it is read.
         return body
-    if isinstance(content, dict):
-        content = {name: value for name, value in content.items() if name not in _CARD_FIELDS}
-    return msgspec.json.encode(content, order="deterministic")
 
 
 def _kept(answer: Answer) -> list[tuple[str, str]]:

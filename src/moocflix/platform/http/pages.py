@@ -31,6 +31,10 @@ def read_cursor(cursor: str | None, types: Sequence[Any]) -> tuple[Any, ...] | N
         return None
     try:
         data = urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4))
-        return msgspec.json.decode(data, type=tuple[tuple(types)])  # type: ignore[no-any-return,misc]
+        values: tuple[Any, ...] = msgspec.json.decode(data, type=tuple[tuple(types)])  # type: ignore[misc]
     except (Base64Error, UnicodeError, ValueError, msgspec.MsgspecError):
         raise Invalid(_MESSAGE, field="cursor") from None
+    # PostgreSQL's text cannot hold it.
+    if any(isinstance(value, str) and "\x00" in value for value in values):
+        raise Invalid(_MESSAGE, field="cursor")
+    return values

@@ -25,6 +25,8 @@ _AWAY = (
     asyncpg.OperatorInterventionError,
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
+    # What the driver says when the connection dies between two of its own steps.
+    asyncpg.InternalClientError,
     ConnectionError,
 )
 _AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
@@ -112,7 +114,7 @@ def translate(error: Any) -> Refusal | None:
     if isinstance(error, asyncpg.IntegrityConstraintViolationError):
         return Conflict("This does not fit what is there.")
     if isinstance(error, asyncpg.DataError):
-        return Invalid("A value is outside what can be stored.")
+        return Invalid("A value is outside what can be stored.", field="request")
     if isinstance(error, _AWAY) or (isinstance(error, asyncpg.InterfaceError) and "closed" in str(error)):
         return Unavailable("The database is busy or restarting.")
     return None

@@ -3,11 +3,14 @@
 import base64
 import hashlib
 import hmac
+import re
 from datetime import datetime
 
 from moocflix.platform.storage.port import SignedMethod
 
 FILES_PATH = "/api/v1/files"
+
+_SIGNATURE = re.compile(r"([0-9a-f]{1,12})-([A-Za-z0-9_-]{43})")
 
 
 def sign(secret: bytes, *, method: SignedMethod, key: str, expires: int) -> str:
@@ -17,13 +20,12 @@ def sign(secret: bytes, *, method: SignedMethod, key: str, expires: int) -> str:
 
 def grants(secret: bytes, signature: str, *, method: SignedMethod, key: str, now: datetime) -> bool:
     """Whether the segment was signed by us for just this, and still counts."""
-    expiry, _, mac = signature.partition("-")
-    try:
-        expires = int(expiry, 16)
-    except ValueError:
+    found = _SIGNATURE.fullmatch(signature)
+    if found is None:
         return False
+    expires = int(found[1], 16)
     expected = _mac(secret, method=method, key=key, expires=expires)
-    return hmac.compare_digest(mac.encode(), expected.encode()) and now.timestamp() < expires
+    return hmac.compare_digest(found[2], expected) and now.timestamp() < expires
 
 
 def _mac(secret: bytes, *, method: SignedMethod, key: str, expires: int) -> str:

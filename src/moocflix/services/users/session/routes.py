@@ -124,7 +124,9 @@ async def end_session(request: Request, session_id: UUID) -> Reply[EndedOut]:
 
 
 @get("/internal/revocations", who=SERVICE, summary="Ended sessions and generations, after a number")
-async def revocations(request: Request, after: Annotated[int, Parameter(ge=0)] = 0) -> Reply[RevocationList]:
+async def revocations(
+    request: Request, after: Annotated[int, Parameter(ge=0, le=2**63 - 1)] = 0
+) -> Reply[RevocationList]:
     """The oldest first."""
     return reply(await sql.revocations(request.db, after=after, now=request.now))
 

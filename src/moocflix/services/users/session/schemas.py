@@ -148,11 +148,11 @@ def new_refresh_token() -> str:
 
 def session_for(request: Request) -> NewSession:
     """The session that this request asks for, where it shows the right password."""
-    user_agent = request.headers.get("user-agent")
+    user_agent = "".join(filter(str.isprintable, request.headers.get("user-agent", "")))
     return NewSession(
         id=new_id(),
         refresh_token=new_refresh_token(),
-        user_agent=user_agent[:MAX_USER_AGENT] if user_agent else None,
+        user_agent=user_agent[:MAX_USER_AGENT] or None,
         client_address=request.client_address,
         created_at=request.now,
         lives=Lives.of(request.context.settings.of(UsersSettings)),
