@@ -65,6 +65,23 @@ def up(*, logs: bool) -> None:
 
 
 @moocflix.command()
+def distributed() -> None:
+    """Run each service as a process of its own on this machine, behind Envoy on MOOCFLIX_PORT."""
+    from moocflix.entrypoints.distributed.run import run
+
+    run(_settings(), say=click.echo)
+
+
+@moocflix.command(**_HANDS_ON)
+@_arguments
+def gateway(arguments: tuple[str, ...]) -> None:
+    """Write gateways' configuration files out of the routes."""
+    from moocflix.entrypoints.gateway.command import gateway as command
+
+    command.main(args=list(arguments), prog_name="moocflix gateway", obj=_settings())
+
+
+@moocflix.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 def serve(names: tuple[str, ...]) -> None:
     """Serve HTTP for these services, or for all.
@@ -83,6 +100,19 @@ def work(names: tuple[str, ...]) -> None:
     """Run reactions and jobs of these services, or of all."""
     _leave_rich_out()
     from moocflix.entrypoints.work import run
+
+    run(_settings(), names)
+
+
+@moocflix.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+def relay(names: tuple[str, ...]) -> None:
+    """Bring events of these services, or of all, to the broker.
+
+    Needed where events.bus is kafka or rabbitmq. Several may run at once.
+    """
+    _leave_rich_out()
+    from moocflix.entrypoints.relay import run
 
     run(_settings(), names)
 
@@ -233,9 +263,9 @@ def list_dead(group: str | None, topic: str | None, limit: int) -> None:
 @_all
 def replay(group: str, ids: tuple[UUID, ...], topic: str | None, *, everything: bool) -> None:
     """Have GROUP try dead letters again: those with these IDs, or --all."""
+    _require_choice(ids, topic, everything=everything)
     from moocflix.entrypoints.events import replay as run
 
-    _require_choice(ids, topic, everything=everything)
     click.echo(f"{run(_settings(), group, ids, topic)} messages are tried again.")
 
 
@@ -247,9 +277,9 @@ def replay(group: str, ids: tuple[UUID, ...], topic: str | None, *, everything: 
 @click.confirmation_option(prompt="They are lost for good. Go on?")
 def drop(group: str, ids: tuple[UUID, ...], topic: str | None, *, everything: bool) -> None:
     """Forget dead letters of GROUP: those with these IDs, or --all."""
+    _require_choice(ids, topic, everything=everything)
     from moocflix.entrypoints.events import drop as run
 
-    _require_choice(ids, topic, everything=everything)
     click.echo(f"{run(_settings(), group, ids, topic)} messages are forgotten.")
 
 
