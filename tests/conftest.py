@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 LIMITS = {"MOOCFLIX_HTTP_API_LIMIT": "1000000", "MOOCFLIX_HTTP_AUTH_LIMIT": "1000000"}
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out what needs more than a bare machine has, unless it is asked for: `make test-all` does."""
+    apart = Path(__file__).parent / "distributed"
+    asked = any("distributed" in argument for argument in config.args)
+    return True if collection_path == apart and not asked else None
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Iterator[Path]:
     """A data folder of this test process, on a path short enough for a socket and open to the server's account."""

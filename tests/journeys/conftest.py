@@ -30,6 +30,8 @@ class Installation:
     data: Path
     process: subprocess.Popen[bytes]
     environ: dict[str, str]
+    metrics_url: str = "/metrics"
+    """Where its metrics are: a gateway does not show them."""
 
 
 def free_port() -> int:

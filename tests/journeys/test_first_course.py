@@ -9,7 +9,7 @@ import av
 import httpx
 
 from tests.factories.videos import VideoKind, VideoShelf
-from tests.journeys.conftest import eventually
+from tests.journeys.conftest import Installation, eventually
 
 PASSWORD = "a long enough pass phrase"
 SECONDS, RATE = 8, 25
@@ -134,7 +134,7 @@ async def test_an_instructor_teaches_and_a_learner_finishes(http: httpx.AsyncCli
     assert [student["status"] for student in students] == ["completed"]
 
 
-async def test_the_platform_says_what_it_is(http: httpx.AsyncClient) -> None:
+async def test_the_platform_says_what_it_is(installation: Installation, http: httpx.AsyncClient) -> None:
     home, docs, description = [await http.get(path) for path in ("/", "/docs", "/openapi.json")]
     assert home.headers["content-type"].startswith("text/html")
     assert "/docs" in home.text
@@ -142,4 +142,4 @@ async def test_the_platform_says_what_it_is(http: httpx.AsyncClient) -> None:
     assert description.json()["openapi"].startswith("3.1")
     assert (await http.get("/health/live")).status_code == 200
     assert (await http.get("/health/ready")).json() == {"status": "ready", "degraded": []}
-    assert "moocflix_http_requests_total" in (await http.get("/metrics")).text
+    assert "moocflix_http_requests_total" in (await http.get(installation.metrics_url)).text

@@ -8,22 +8,20 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-import httpx
-
 from moocflix import __version__
+from moocflix.entrypoints.addresses import InternalSettings, Neighbours, ServiceSettings
 from moocflix.platform.auth.published import REVOCATIONS_CHANNEL
 from moocflix.platform.auth.revocations import PART as REVOCATIONS
 from moocflix.platform.auth.service_tokens import ServiceKeys, ServiceTokenSigner, ServiceTokenVerifier
 from moocflix.platform.auth.watch import TokenWatch, UsersService
 from moocflix.platform.cache.limiter import Limiter, MemoryLimiter
-from moocflix.platform.client import InMemoryTransport, InternalClient
+from moocflix.platform.client import InternalClient
 from moocflix.platform.database.listener import listen
 from moocflix.platform.database.pool import Pool
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.errors import Unavailable
 from moocflix.platform.events import copies
-from moocflix.platform.events.groups import topics_by_source
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.events.wakeups import CHANNEL as OUTBOX_CHANNEL
 from moocflix.platform.events.wakeups import Wakeups
@@ -53,14 +51,28 @@ PLATFORM_SECTIONS: tuple[type[Section], ...] = (
     SecretsSettings,
     EventsSettings,
     JobsSettings,
+    ServiceSettings,
+    InternalSettings,
 )
 
 
 class Runtime:
     """The services of one process. `public` and `internal` are its two ASGI applications."""
 
-    def __init__(self, settings: Settings, services: Sequence[Service], urls: DatabaseUrls) -> None:
-        """Nothing is connected before `start`. Raises SettingsError."""
+    def __init__(
+        self,
+        settings: Settings,
+        services: Sequence[Service],
+        urls: DatabaseUrls,
+        *,
+        answers: bool = True,
+        platform: Sequence[Service] = (),
+    ) -> None:
+        """Nothing is connected before `start`. Raises SettingsError.
+
+        Internal calls to `services` stay in this process, unless others answer for them and `answers` is False.
+        `platform` are all the services of the installation, where these are only some.
+        """
         self.settings = settings
         self.services = tuple(services)
         self.metrics = Metrics()
@@ -70,9 +82,15 @@ class Runtime:
         self._service_keys = ServiceKeys.of(self._secrets)
         self._pools: list[Pool] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self._wakeups = Wakeups(urls.bus)
+        self._platform = tuple(platform) or self.services
+        buses = {service.name: urls.bus_of(service.name) for service in self.services}
+        self._logs = {url: Database(self._pool(url, size=1), source=system.NAME) for url in set(buses.values())}
+        self._log_of = {name: self._logs[url] for name, url in buses.items()}
+        wakeups = {url: Wakeups(url) for url in self._logs}
+        self._wakeups = {name: wakeups[url] for name, url in buses.items()}
         self._storage = open_storage(settings)
-        self._http = httpx.AsyncClient(transport=InMemoryTransport(self._to_internal), base_url="http://internal")
+        here = [service.name for service in self.services] if answers else []
+        self._neighbours = Neighbours(settings, here=here, internal=self._to_internal)
         self.contexts = {service.name: self._context(service) for service in self.services}
         self.watch = TokenWatch(
             UsersService(self._client("platform", "users")),
@@ -97,7 +115,7 @@ class Runtime:
                 OUTBOX_CHANNEL: self.byte_cache.drop,
                 REVOCATIONS_CHANNEL: lambda _payload: self.watch.nudge(),
             }
-            self._tasks.append(asyncio.create_task(listen(self._urls.bus, channels)))
+            self._tasks += [asyncio.create_task(listen(url, channels)) for url in self._logs]
         gc.collect()
         gc.freeze()
 
@@ -108,15 +126,16 @@ class Runtime:
         for task in self._tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
-        await self._wakeups.close()
-        await self._http.aclose()
+        for wakeups in set(self._wakeups.values()):
+            await wakeups.close()
+        await self._neighbours.close()
         for pool in self._pools:
             await pool.close()
 
     def wake(self, source: str) -> None:
         """A commit of `source` has left events: its pages are stale, and consumers have something to do."""
         self.byte_cache.drop(source)
-        self._wakeups.wake(source)
+        self._wakeups[source].wake(source)
 
     def _context(self, service: Service) -> ServiceContext:
         pool = self._pool(self._urls.service(service.name))
@@ -148,13 +167,14 @@ class Runtime:
         return client
 
     def _client(self, caller: str, target: str) -> InternalClient:
-        return InternalClient(self._http, target=target, signer=ServiceTokenSigner(caller, self._service_keys))
+        signer = ServiceTokenSigner(caller, self._service_keys)
+        return InternalClient(self._neighbours.client(target), target=target, signer=signer)
 
     async def _to_internal(self, scope: Any, receive: Any, send: Any) -> None:
         await self.internal(scope, receive, send)
 
     def _add_system(self) -> None:
-        database = Database(self._pool(self._urls.bus, size=1), source=system.NAME)
+        database = next(iter(self._log_of.values()))
         context = ServiceContext(
             name=system.NAME, settings=self.settings, database=database, storage=self._storage,
             http=self._clients(system.NAME), parts={},
@@ -163,7 +183,7 @@ class Runtime:
             health=Health(vital=self._vital_checks(), others=self._other_checks()),
             metrics=self.metrics,
             gauges=self._gauges,
-            description=cache(lambda: description(self._app)),
+            description=cache(self._description),
             home=self._home,
             browser=pages.api_browser,
             asset=pages.asset,
@@ -225,19 +245,23 @@ class Runtime:
             pool = context.database.pool
             for state, number in (("open", pool.open), ("idle", pool.idle), ("waiting", pool.waiting)):
                 metrics.gauge("database_connections", "Connections of this process.", number, service=name, state=state)
-        bus = self._system_context.database.reader
-        sources = {source for service in self.services for source in topics_by_source(service)}
+        logs = {name: log.reader for name, log in self._log_of.items()}
         with contextlib.suppress(Unavailable):
-            await set_gauges(metrics, self.services, self.contexts, dict.fromkeys(sources, bus))
+            await set_gauges(metrics, self.services, self.contexts, logs)
+
+    def _description(self) -> dict[str, Any]:
+        """Of the whole installation: whoever asks at its gateway does not know which process answers."""
+        whole = self._platform == self.services
+        return description(self._app if whole else framework((*self._platform, system.service)))
 
     def _home(self) -> tuple[bytes, str]:
         settings = self.settings.of(PlatformSettings)
         http = self.settings.of(HttpSettings)
         return pages.home(
             version=__version__,
-            mode="embedded",
+            mode="embedded" if self._platform == self.services else "distributed",
             address=settings.public_url or f"http://{http.host}:{http.port}",
-            services=[(service.name, service.summary) for service in self.services],
+            services=[(service.name, service.summary) for service in self._platform],
         )
 
     async def _release_idle(self) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import uvloop
 
+from moocflix.entrypoints.addresses import ServiceSettings, check_addresses
 from moocflix.entrypoints.runtime import Runtime
 from moocflix.entrypoints.services import SERVICES, chosen
 from moocflix.platform import logs
@@ -37,14 +38,22 @@ async def _work(settings: Settings, services: Sequence[Service]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     urls = DatabaseUrls.of(settings)
-    # All services answer here: internal calls of the embedded worker go to an application in memory.
-    runtime = Runtime(settings, SERVICES, urls)
+    runtime = _runtime(settings, services, urls)
     await runtime.start(broadcasts=False)
     worker = Worker(services, runtime.contexts, buses_of(services, urls, poll=settings.of(EventsSettings).poll_seconds))
     try:
         await worker.run(stop)
     finally:
         await runtime.stop()
+
+
+def _runtime(settings: Settings, services: Sequence[Service], urls: DatabaseUrls) -> Runtime:
+    """Where the services have addresses they are asked there; else all answer in memory, as beside one server."""
+    addresses = settings.of(ServiceSettings)
+    if not any(addresses.url(service.name) for service in SERVICES):
+        return Runtime(settings, SERVICES, urls)
+    check_addresses(settings, here=(), services=[service.name for service in SERVICES])
+    return Runtime(settings, services, urls, answers=False, platform=SERVICES)
 
 
 def buses_of(services: Sequence[Service], urls: DatabaseUrls, *, poll: float) -> dict[str, Bus]:

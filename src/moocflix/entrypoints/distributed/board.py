@@ -1,0 +1,53 @@
+"""What runs where: `distributed.json` for programs, a table for people, and marks for the supervisor after this one."""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from moocflix.entrypoints.supervisor import Record
+from moocflix.platform.process import ProcessMark
+
+
+class Board(Record):
+    """Written anew whenever a process is started, so that its pids are those of living processes."""
+
+    def __init__(self, data: Path, *, about: Mapping[str, Any], running: Callable[[], Mapping[str, int]]) -> None:
+        """`about` is what stays as it is; `running` says the processes' ids by their names."""
+        super().__init__(data / "run" / "up.json")
+        self.file = data / "distributed.json"
+        self.urls: dict[str, str] = {}
+        """Where processes answer, by name."""
+        self.about = dict(about)
+        self._running = running
+        self._marks: Sequence[ProcessMark] = ()
+
+    def write(self, marks: Sequence[ProcessMark]) -> None:
+        """These run now."""
+        self._marks = marks
+        super().write(marks)
+        self.show()
+
+    def show(self) -> None:
+        """Write `distributed.json`, whole at once and for its owner's eyes: it holds passwords."""
+        processes: dict[str, dict[str, Any]] = {name: {"pid": pid} for name, pid in self._running().items()}
+        for name, url in self.urls.items():
+            if name in processes:
+                processes[name]["url"] = url
+        draft = self.file.with_name(f".{self.file.name}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
+            json.dump({**self.about, "processes": processes}, opened, indent=2)
+            opened.write("\n")
+        draft.rename(self.file)
+
+    def clear(self) -> None:
+        """None runs any more."""
+        super().clear()
+        self.file.unlink(missing_ok=True)
+
+    def screen(self) -> list[str]:
+        """One line for each process."""
+        running = self._running()
+        lines = [f"{'PROCESS':<12} {'PID':>7}  WHERE"]
+        return lines + [f"{name:<12} {pid:>7}  {self.urls.get(name, '')}".rstrip() for name, pid in running.items()]

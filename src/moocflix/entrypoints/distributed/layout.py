@@ -1,0 +1,141 @@
+"""What listens where in a distributed installation on one machine, and what each process is told of the others."""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from moocflix.entrypoints.gateway.envoy import EnvoyPlace
+from moocflix.entrypoints.gateway.settings import GatewaySettings
+from moocflix.platform.database.urls import DatabaseUrls, role_of
+from moocflix.platform.local_servers import valkey
+from moocflix.platform.local_servers.child import free_port
+from moocflix.platform.postgres_address import ServerAddress
+from moocflix.platform.secrets import Secrets
+from moocflix.platform.settings import HttpSettings, PlatformSettings, Settings
+
+BUCKET = "moocflix"
+REGION = "us-east-1"
+HERE = "127.0.0.1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class S3Place:
+    """The S3 server."""
+
+    port: int
+    access_key: str
+    secret_key: str = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """Where it answers."""
+        return f"http://{HERE}:{self.port}"
+
+
+class Layout:
+    """One run's ports and secrets. The gateway's port is the given one, all others are free ones."""
+
+    def __init__(self, settings: Settings, services: Sequence[str]) -> None:
+        """Nothing is started here; the secrets are made where they are missing."""
+        self.services = tuple(services)
+        self.data = settings.of(PlatformSettings).data.expanduser().absolute()
+        self._settings = settings
+        self._http = settings.of(HttpSettings)
+        ports = iter(_different_ports(2 * len(self.services) + 2))
+        self.public = {name: next(ports) for name in self.services}
+        self.internal = {name: next(ports) for name in self.services}
+        self.valkey_port = next(ports)
+        secrets = Secrets.of(settings)
+        self._valkey_password = secrets.key("valkey", purpose="password").hex()
+        self._database_key = secrets.key("database", purpose="passwords of roles")
+        secret_key = secrets.key("s3", purpose="secret key").hex()
+        self.s3 = S3Place(port=next(ports), access_key="moocflix", secret_key=secret_key)
+
+    @property
+    def gateway_url(self) -> str:
+        """Where users come in."""
+        host = {"0.0.0.0": HERE, "::": "[::1]"}.get(self._http.host, self._http.host)  # noqa: S104 - nothing is bound
+        return f"http://{host}:{self._http.port}"
+
+    @property
+    def valkey_password(self) -> str:
+        """Valkey's password."""
+        return self._valkey_password
+
+    @property
+    def valkey_url(self) -> str:
+        """Where Valkey is."""
+        return valkey.url(port=self.valkey_port, password=self._valkey_password)
+
+    def public_url(self, name: str) -> str:
+        """A service's public listener, for the gateway."""
+        return f"http://{HERE}:{self.public[name]}"
+
+    def internal_url(self, name: str) -> str:
+        """A service's internal listener, for the other services."""
+        return f"http://{HERE}:{self.internal[name]}"
+
+    def databases(self, server: ServerAddress) -> dict[str, str]:
+        """A database for each service, with the service's own login."""
+        urls = DatabaseUrls(admin=server.dsn(), key=self._database_key)
+        return {
+            name: server.dsn(f"moocflix_{name}", user=role_of(name), password=urls.password(role_of(name)))
+            for name in self.services
+        }
+
+    def envoy(self) -> EnvoyPlace:
+        """What the gateway's configuration says of this machine."""
+        return EnvoyPlace(
+            host=self._http.host,
+            port=self._http.port,
+            services={name: (HERE, port) for name, port in self.public.items()},
+            body_limit=self._http.body_limit,
+            requests_per_second=self._settings.of(GatewaySettings).requests_per_second,
+        )
+
+    def environment(self, databases: Mapping[str, str]) -> dict[str, str]:
+        """What every process of ours is told; `databases` are those that it may use, by service."""
+        names = {"MOOCFLIX_PORT", "MOOCFLIX_HTTP_PORT", "MOOCFLIX_HTTP_HOST", "MOOCFLIX_DATABASE_URL"}
+        inherited = {name: value for name, value in os.environ.items() if name not in names}
+        public = self._settings.of(PlatformSettings).public_url or self.gateway_url
+        return {
+            "MALLOC_ARENA_MAX": "2",
+            **inherited,
+            "MOOCFLIX_PLATFORM_DATA": str(self.data),
+            "MOOCFLIX_PLATFORM_PUBLIC_URL": public,
+            "MOOCFLIX_HTTP_TRUSTED_PROXIES": HERE,
+            "MOOCFLIX_STORAGE_KIND": "s3",
+            "MOOCFLIX_STORAGE_S3_ENDPOINT": self.s3.url,
+            "MOOCFLIX_STORAGE_S3_REGION": REGION,
+            "MOOCFLIX_STORAGE_S3_BUCKET": BUCKET,
+            "MOOCFLIX_STORAGE_S3_ACCESS_KEY": self.s3.access_key,
+            "MOOCFLIX_STORAGE_S3_SECRET_KEY": self.s3.secret_key,
+            # The S3 server is for this machine alone: what users read goes through the gateway.
+            "MOOCFLIX_STORAGE_S3_REDIRECTS": "false",
+            # Where a process has no administrator's URL, its own tells it which server is meant.
+            "MOOCFLIX_DATABASE_URL": next(iter(databases.values())),
+            **{f"MOOCFLIX_DATABASE_{name.upper()}_URL": url for name, url in databases.items()},
+            **{f"MOOCFLIX_SERVICE_{name.upper()}_URL": self.internal_url(name) for name in self.services},
+        }
+
+    def service_environment(self, name: str, database: str) -> dict[str, str]:
+        """What the process of one service is told."""
+        return {
+            **self.environment({name: database}),
+            "MOOCFLIX_HTTP_HOST": HERE,
+            "MOOCFLIX_HTTP_PORT": str(self.public[name]),
+            "MOOCFLIX_INTERNAL_HOST": HERE,
+            "MOOCFLIX_INTERNAL_PORT": str(self.internal[name]),
+        }
+
+    def folder(self, name: str) -> Path:
+        """Where a part keeps its data."""
+        return self.data / name
+
+
+def _different_ports(count: int) -> list[int]:
+    found: dict[int, None] = {}
+    while len(found) < count:
+        found[free_port()] = None
+    return list(found)

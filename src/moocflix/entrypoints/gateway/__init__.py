@@ -1,0 +1,1 @@
+"""Configuration files of gateways, made out of the one route table."""

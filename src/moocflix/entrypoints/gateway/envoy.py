@@ -1,0 +1,266 @@
+"""Envoy's configuration: every public route to its service, tokens checked at the door, `/internal/` closed."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from moocflix.entrypoints.gateway.table import PublicPath, public_paths
+from moocflix.platform.auth.tokens import AUDIENCE, ISSUER
+from moocflix.platform.http import system
+from moocflix.platform.service import Service
+
+_TYPE = "type.googleapis.com/envoy.extensions"
+_FILTERS = f"{_TYPE}.filters.http"
+_ORDINARY_SECONDS = 15
+_IDLE_SECONDS = 60
+_KEYS_EVERY_SECONDS = 5
+_RETRY_AFTER = "2"
+_JWKS = "/.well-known/jwks.json"
+
+Config = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EnvoyPlace:
+    """Where the gateway listens, and where the services' public listeners are."""
+
+    host: str
+    port: int
+    services: Mapping[str, tuple[str, int]]
+    body_limit: int
+    requests_per_second: int
+
+
+def config(services: Iterable[Service], place: EnvoyPlace) -> Config:
+    """The whole static configuration."""
+    services = tuple(services)
+    paths = public_paths(services)
+    clusters = {service.name: [place.services[service.name]] for service in services}
+    # Pages and health are answered alike by every process.
+    clusters[system.NAME] = [place.services[service.name] for service in services]
+    return {
+        "static_resources": {
+            "listeners": [_listener(paths, place)],
+            "clusters": [_cluster(name, ends) for name, ends in clusters.items()],
+        },
+        "overload_manager": {
+            "resource_monitors": [
+                {
+                    "name": "envoy.resource_monitors.global_downstream_max_connections",
+                    "typed_config": {
+                        "@type": f"{_TYPE}.resource_monitors.downstream_connections.v3.DownstreamConnectionsConfig",
+                        "max_active_downstream_connections": 10000,
+                    },
+                }
+            ]
+        },
+    }
+
+
+def _listener(paths: list[PublicPath], place: EnvoyPlace) -> Config:
+    manager: Config = {
+        "@type": f"{_TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "stat_prefix": "moocflix",
+        "codec_type": "AUTO",
+        # Who calls is the peer, whatever it says of others; the services believe this gateway.
+        "use_remote_address": True,
+        "normalize_path": True,
+        "merge_slashes": True,
+        "path_with_escaped_slashes_action": "UNESCAPE_AND_FORWARD",
+        "server_header_transformation": "PASS_THROUGH",
+        "stream_idle_timeout": f"{_IDLE_SECONDS * 5}s",
+        "request_headers_timeout": "10s",
+        "route_config": _routes(paths),
+        "local_reply_config": _local_replies(),
+        "http_filters": [_rate_limit(place), _tokens(paths), _body_limit(place), _router()],
+    }
+    manager_filter = {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
+    return {
+        "name": "public",
+        "address": _address(place.host, place.port),
+        "filter_chains": [{"filters": [manager_filter]}],
+    }
+
+
+def _routes(paths: list[PublicPath]) -> Config:
+    nothing = {"status": 404, "body": {"inline_string": "There is nothing at this address."}}
+    closed = [
+        {"match": {"prefix": "/internal"}, "direct_response": nothing},
+        *(_route(path, closed=_shares_path(path, paths)) for path in paths),
+        {"match": {"prefix": "/"}, "direct_response": nothing},
+    ]
+    return {
+        "name": "public",
+        "virtual_hosts": [{"name": "platform", "domains": ["*"], "routes": closed}],
+        "request_headers_to_add": [
+            {
+                "header": {"key": "x-correlation-id", "value": "%REQ(X-REQUEST-ID)%"},
+                "append_action": "ADD_IF_ABSENT",
+            }
+        ],
+    }
+
+
+def _shares_path(path: PublicPath, paths: list[PublicPath]) -> bool:
+    return any(other.pattern == path.pattern and other.service != path.service for other in paths)
+
+
+def _route(path: PublicPath, *, closed: bool) -> Config:
+    match: Config = {"safe_regex": {"regex": path.pattern}}
+    if closed:
+        # Two services share the path: the method tells them apart.
+        match["headers"] = [_method(path.methods)]
+    # A stream lasts as long as it moves, and nothing of it is held here.
+    timeout = {"timeout": "0s", "idle_timeout": f"{_IDLE_SECONDS}s"} if path.streams else {
+        "timeout": f"{_ORDINARY_SECONDS}s"
+    }  # fmt: skip
+    route: Config = {"match": match, "route": {"cluster": path.service, **timeout}}
+    if path.streams:
+        unlimited = {"@type": f"{_FILTERS}.buffer.v3.BufferPerRoute", "disabled": True}
+        route["typed_per_filter_config"] = {"envoy.filters.http.buffer": unlimited}
+    return route
+
+
+def _method(methods: Iterable[str]) -> Config:
+    return {"name": ":method", "string_match": {"safe_regex": {"regex": "|".join(sorted(methods))}}}
+
+
+def _tokens(paths: list[PublicPath]) -> Config:
+    """Refuses what carries no good token where one is needed; the services check again, revocations too."""
+    provider = {
+        "issuer": ISSUER,
+        "audiences": [AUDIENCE],
+        "forward": True,
+        "clock_skew_seconds": 10,
+        "remote_jwks": {
+            "http_uri": {"uri": f"http://users{_JWKS}", "cluster": "users", "timeout": "2s"},
+            "cache_duration": f"{_KEYS_EVERY_SECONDS}s",
+            # Fetched beside the requests: keys in hand serve on while users is away.
+            "async_fetch": {"failed_refetch_duration": "1s"},
+        },
+    }
+    rules = [
+        {
+            "match": {"safe_regex": {"regex": path.pattern}, "headers": [_method(path.signed_in)]},
+            "requires": {"provider_name": "moocflix"},
+        }
+        for path in paths
+        if path.signed_in
+    ]
+    filter_config = {
+        "@type": f"{_FILTERS}.jwt_authn.v3.JwtAuthentication",
+        "providers": {"moocflix": provider},
+        "rules": rules,
+        "bypass_cors_preflight": True,
+    }
+    return {"name": "envoy.filters.http.jwt_authn", "typed_config": filter_config}
+
+
+def _rate_limit(place: EnvoyPlace) -> Config:
+    rate = place.requests_per_second
+    everything = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
+    filter_config = {
+        "@type": f"{_FILTERS}.local_ratelimit.v3.LocalRateLimit",
+        "stat_prefix": "coarse",
+        "token_bucket": {"max_tokens": rate, "tokens_per_fill": max(1, rate // 10), "fill_interval": "0.1s"},
+        "filter_enabled": everything,
+        "filter_enforced": everything,
+    }
+    return {"name": "envoy.filters.http.local_ratelimit", "typed_config": filter_config}
+
+
+def _body_limit(place: EnvoyPlace) -> Config:
+    # A little above the services' own limit, so that their sentence is the one that is read.
+    limit = {"@type": f"{_FILTERS}.buffer.v3.Buffer", "max_request_bytes": place.body_limit * 2}
+    return {"name": "envoy.filters.http.buffer", "typed_config": limit}
+
+
+def _router() -> Config:
+    quiet = {"@type": f"{_FILTERS}.router.v3.Router", "suppress_envoy_headers": True}
+    return {"name": "envoy.filters.http.router", "typed_config": quiet}
+
+
+def _local_replies() -> Config:
+    """What the gateway says itself is said in the platform's envelope; a service that hangs is one that is away."""
+    away = "A part that this needs is down."
+    bearer = {"www-authenticate": "Bearer"}
+    return {
+        "mappers": [
+            _mapper([502, 503, 504], message=away, status=503, headers={"retry-after": _RETRY_AFTER}),
+            _mapper([429], message="Too many requests.", headers={"retry-after": _RETRY_AFTER}),
+            _mapper([401], message="Sign in first: this needs an access token.", headers=bearer),
+            _mapper([413], message="The body is too large."),
+            # Whatever else: its own sentence, or what Envoy says of it.
+            _mapper([400], message="%LOCAL_REPLY_BODY%", at_least=True),
+        ],
+    }
+
+
+def _mapper(
+    statuses: list[int],
+    *,
+    message: str,
+    status: int | None = None,
+    headers: Mapping[str, str] | None = None,
+    at_least: bool = False,
+) -> Config:
+    fits = [_status_is(code, "GE" if at_least else "EQ") for code in statuses]
+    mapper: Config = {
+        "filter": fits[0] if len(fits) == 1 else {"or_filter": {"filters": fits}},
+        "body_format_override": _envelope(status or "%RESPONSE_CODE%", message),
+        "headers_to_add": [
+            {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
+            for name, value in {**(headers or {}), **_ALWAYS}.items()
+        ],
+    }
+    if status is not None:
+        mapper["status_code"] = status
+    return mapper
+
+
+_ALWAYS = {"x-correlation-id": "%REQ(X-CORRELATION-ID?X-REQUEST-ID)%", "x-content-type-options": "nosniff"}
+
+
+def _status_is(code: int, operator: str) -> Config:
+    value = {"default_value": code, "runtime_key": f"moocflix.status_{code}"}
+    return {"status_code_filter": {"comparison": {"op": operator, "value": value}}}
+
+
+def _envelope(code: int | str, message: str) -> Config:
+    return {
+        "json_format": {
+            "status": "error",
+            "data": None,
+            "error": {"errorCode": code, "message": message},
+            "timestamp": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%",
+        },
+        "content_type": "application/json",
+    }
+
+
+def _cluster(name: str, ends: list[tuple[str, int]]) -> Config:
+    endpoints = [{"endpoint": {"address": _address(host, port)}} for host, port in ends]
+    return {
+        "name": name,
+        "type": "STRICT_DNS",
+        "connect_timeout": "1s",
+        "load_assignment": {"cluster_name": name, "endpoints": [{"lb_endpoints": endpoints}]},
+        "health_checks": [
+            {
+                "timeout": "2s",
+                "interval": "2s",
+                "no_traffic_interval": "2s",
+                "unhealthy_threshold": 2,
+                "healthy_threshold": 1,
+                "http_health_check": {"path": "/health/live"},
+            }
+        ],
+        # One that hangs is left alone, its callers too: no use in trying all of them when none is well.
+        "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
+        "close_connections_on_host_health_failure": True,
+        "ignore_health_on_host_removal": True,
+    }
+
+
+def _address(host: str, port: int) -> Config:
+    return {"socket_address": {"address": host, "port_value": port}}

@@ -1,0 +1,94 @@
+"""A whole distributed installation on this machine, started as its users start it."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.journeys.conftest import Installation, free_port, http
+
+__all__ = ["http", "installation", "spread"]
+
+START_SECONDS = 150
+
+
+@dataclass
+class Spread(Installation):
+    """A running distributed platform."""
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """`distributed.json` as it is now."""
+        found: dict[str, Any] = json.loads((self.data / "distributed.json").read_text())
+        return found
+
+    def pid(self, name: str) -> int:
+        pid: int = self.state["processes"][name]["pid"]
+        return pid
+
+    def address(self, name: str) -> str:
+        """Where a service itself answers, past the gateway."""
+        url: str = self.state["processes"][name]["url"]
+        return url
+
+
+def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, f"the platform stopped while it started: {log.read_text()[-3000:]}"
+        if "Ready after" in log.read_text(errors="replace"):
+            assert httpx.get(f"{url}/health/ready", timeout=5).status_code == 200
+            return
+        time.sleep(0.1)
+    pytest.fail(f"not ready after {START_SECONDS} s")
+
+
+@pytest.fixture(scope="session")
+def spread() -> Iterator[Spread]:
+    """`moocflix distributed` on an empty folder and a free port, stopped as Ctrl-C would."""
+    folder = Path(tempfile.mkdtemp(prefix="moocflix-distributed-"))
+    folder.chmod(0o755)
+    port = free_port()
+    environ = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("MOOCFLIX_")},
+        "MOOCFLIX_PORT": str(port),
+        "MOOCFLIX_DATA": str(folder / "data"),
+        "MOOCFLIX_HTTP_API_LIMIT": "100000",
+        "MOOCFLIX_HTTP_AUTH_LIMIT": "100000",
+    }
+    log = folder / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "moocflix", "distributed"], env=environ, stdout=output, stderr=output
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        _wait_until_ready(url, process, log)
+        installation = Spread(url, folder / "data", process, environ)
+        installation.metrics_url = f"{installation.address('users')}/metrics"
+        yield installation
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(60)
+        finally:
+            sys.stderr.write(log.read_text(errors="replace")[-4000:])
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def installation(spread: Spread) -> Spread:
+    """What the journeys run against."""
+    return spread
