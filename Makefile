@@ -12,6 +12,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
 # Work units of the test run: `make test WORKERS=0` runs in one process, ARGS go on to pytest.
 WORKERS ?= auto
 ARGS ?=
+# In CI coverage is measured, in every process that a test starts, wherever that runs.
+export COVERAGE_FILE := $(CURDIR)/.coverage
 
 .PHONY: help run demo test check format lock docs clean
 
