@@ -14,7 +14,7 @@ from moocflix.platform.auth.published import REVOCATIONS_CHANNEL
 from moocflix.platform.auth.revocations import PART as REVOCATIONS
 from moocflix.platform.auth.service_tokens import ServiceKeys, ServiceTokenSigner, ServiceTokenVerifier
 from moocflix.platform.auth.watch import TokenWatch, UsersService
-from moocflix.platform.cache.limiter import Limiter, MemoryLimiter
+from moocflix.platform.cache.settings import CacheSettings, open_limiter
 from moocflix.platform.client import InternalClient
 from moocflix.platform.database.listener import listen
 from moocflix.platform.database.pool import Pool
@@ -48,6 +48,7 @@ PLATFORM_SECTIONS: tuple[type[Section], ...] = (
     HttpSettings,
     DatabaseSettings,
     StorageSettings,
+    CacheSettings,
     SecretsSettings,
     EventsSettings,
     JobsSettings,
@@ -89,6 +90,7 @@ class Runtime:
         wakeups = {url: Wakeups(url) for url in self._logs}
         self._wakeups = {name: wakeups[url] for name, url in buses.items()}
         self._storage = open_storage(settings)
+        self._limiter = open_limiter(settings)
         here = [service.name for service in self.services] if answers else []
         self._neighbours = Neighbours(settings, here=here, internal=self._to_internal)
         self.contexts = {service.name: self._context(service) for service in self.services}
@@ -129,6 +131,7 @@ class Runtime:
         for wakeups in set(self._wakeups.values()):
             await wakeups.close()
         await self._neighbours.close()
+        await self._limiter.close()
         for pool in self._pools:
             await pool.close()
 
@@ -195,7 +198,6 @@ class Runtime:
         self._app = framework((*self.services, system.service))
         settings = self.settings.of(HttpSettings)
         platform = self.settings.of(PlatformSettings)
-        limiter: Limiter = MemoryLimiter()
         identify = Identify(self.watch.verifier, ServiceTokenVerifier(self._service_keys))
 
         def edge(*, internal: bool) -> Edge:
@@ -203,7 +205,7 @@ class Runtime:
                 settings=settings,
                 contexts={**self.contexts, system.NAME: self._system_context},
                 identify=identify,
-                limiter=limiter,
+                limiter=self._limiter,
                 byte_cache=self.byte_cache,
                 metrics=self.metrics,
                 fill_copy=self.fill_copy,
@@ -235,6 +237,7 @@ class Runtime:
             return "not fresh" if self.watch.degraded else None
 
         checks: dict[str, Check] = {"storage": self._storage.fault, "revocations": revocations}
+        checks["rate limits"] = self._limiter.fault
         for service in self.services:
             for part in service.health:
                 checks[f"{service.name} {part.name}"] = _bound(part.check, self.contexts[service.name])

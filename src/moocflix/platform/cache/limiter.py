@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol
 
+SLACK = 0.001
+"""The part of a request by which the sums of fractions may be off."""
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -18,11 +21,25 @@ class Verdict:
     retry_after: float
 
 
+def verdict_of(ahead: float, *, limit: int, window: float) -> Verdict:
+    """What it means that a key, this request counted, has used up its allowance for the next `ahead` seconds."""
+    step = window / limit
+    if ahead > window + step * SLACK:
+        return Verdict(allowed=False, remaining=0, reset=ahead - step, retry_after=ahead - window)
+    return Verdict(allowed=True, remaining=int((window - ahead) / step + SLACK), reset=ahead, retry_after=0.0)
+
+
 class Limiter(Protocol):
     """Counts requests by key."""
 
     async def hit(self, key: str, *, limit: int, window: float) -> Verdict:
         """Count one request of `key`; `limit` are allowed in `window` seconds."""
+
+    async def fault(self) -> str | None:
+        """A word for what is wrong with it, or None."""
+
+    async def close(self) -> None:
+        """Let go of what it holds."""
 
 
 class MemoryLimiter:
@@ -38,13 +55,19 @@ class MemoryLimiter:
         now = monotonic()
         step = window / limit
         used_until = max(self._used_until.get(key, now), now) + step
-        ahead = used_until - now
-        if ahead > window + step / 1000:
-            return Verdict(allowed=False, remaining=0, reset=ahead - step, retry_after=ahead - window)
-        if len(self._used_until) >= self._keys:
-            self._forget(now)
-        self._used_until[key] = used_until
-        return Verdict(allowed=True, remaining=int((window - ahead) / step + 0.001), reset=ahead, retry_after=0.0)
+        verdict = verdict_of(used_until - now, limit=limit, window=window)
+        if verdict.allowed:
+            if len(self._used_until) >= self._keys:
+                self._forget(now)
+            self._used_until[key] = used_until
+        return verdict
+
+    async def fault(self) -> str | None:
+        """Nothing can be wrong with it."""
+        return None
+
+    async def close(self) -> None:
+        """It holds nothing that would not go by itself."""
 
     def _forget(self, now: float) -> None:
         alive = {key: until for key, until in self._used_until.items() if until > now}
