@@ -125,5 +125,6 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         body = encode({"status": "success", "data": data, "timestamp": datetime.now(UTC)})
         if os.environ.get("BARE_CACHE"):
             kept[path] = body
-    await send({"type": "http.response.start", "status": 200, "headers": [*HEADERS, (b"content-length", b"%d" % len(body))]})
+    headers = [*HEADERS, (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})

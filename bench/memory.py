@@ -12,7 +12,8 @@ from pathlib import Path
 
 def children(pid: int) -> list[int]:
     """The process and all below it."""
-    below = [int(child) for task in Path(f"/proc/{pid}/task").iterdir() for child in (task / "children").read_text().split()]
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    below = [int(child) for task in tasks for child in (task / "children").read_text().split()]
     return [pid] + [found for child in below for found in children(child)]
 
 

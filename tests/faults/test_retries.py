@@ -4,7 +4,6 @@ import os
 import random
 import shutil
 import threading
-import time
 from collections.abc import Iterator
 
 import httpx
@@ -12,7 +11,7 @@ import pytest
 
 from tests.faults.platform_process import PASSWORD, Up, free_port, open_folder, until
 
-ROUNDS = 6
+ROUNDS = 4
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +51,7 @@ def test_killed_at_any_moment_a_retry_by_key_finds_it_done_once(up: Up) -> None:
         key = f"key-{number}"
         worker = up.process("server's worker")
         moment = chance.uniform(0, 0.015)
-        killer = threading.Thread(target=lambda moment=moment, worker=worker: (time.sleep(moment), worker.kill()))
+        killer = threading.Timer(moment, worker.kill)
         killer.start()
         answer = create(key)
         killer.join()

@@ -240,7 +240,7 @@ async def test_an_answer_that_was_lost_after_the_commit_is_given_to_the_retry(pr
         raise ConnectionResetError
 
     with pytest.raises(ConnectionResetError):
-        await probe.runtime.public(scope, receive, send)  # type: ignore[arg-type]
+        await probe.runtime.public(scope, receive, send)
     assert sent[0]["status"] == 201
     again = await probe.post("/things", {"name": "lost"}, idempotency_key="k")
     assert (again.status_code, again.headers["idempotent-replayed"]) == (201, "true")
