@@ -6,10 +6,11 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
 
+import imageio_ffmpeg
 import psutil
 import pytest
 
@@ -26,7 +27,7 @@ from tests.factories.videos import QUARTERS, VideoKind, VideoShelf, seen
 
 BOUNDS = Bounds(pixels=4096 * 4096, seconds=3600)
 ALLOWANCE = Allowance(seconds=60, memory_bytes=2 * 1024**3, threads=2)
-LONG = VideoKind(width=1280, height=720, seconds=8, noisy=True)
+LONG = VideoKind(width=854, height=480, seconds=6, noisy=True)
 LIMITS = Limits(cpu_seconds=30, memory_bytes=1024**3, file_bytes=1024**2)
 
 
@@ -117,6 +118,16 @@ def test_a_good_beginning_does_not_make_a_video(tmp_path: Path, start: bytes) ->
     path.write_bytes(start + bytes(range(256)) * 20)
     found = examine(path, BOUNDS)
     assert isinstance(found, Fault)
+
+
+def test_a_browsers_recording_that_does_not_say_its_length_is_measured(videos: VideoShelf, tmp_path: Path) -> None:
+    path = tmp_path / "recording.webm"
+    source = videos.path(VideoKind(suffix="webm"))
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-i", str(source), "-c", "copy", "-f", "webm"]
+    with path.open("wb") as file:
+        # Into a pipe: the muxer cannot go back and write down how long it was.
+        subprocess.run([*command, "-live", "1", "-"], stdout=file, check=True)
+    assert probed(path).duration == pytest.approx(2, abs=0.1)
 
 
 def test_a_video_beyond_the_bounds_is_not_taken(videos: VideoShelf) -> None:
@@ -249,7 +260,7 @@ async def test_a_transcoding_that_takes_too_long_fails_and_leaves_no_process(
     path = videos.path(LONG)
     with pytest.raises(FfmpegFailed, match="longer than"):
         await transcoded(path, tmp_path / "out", allowance=replace(ALLOWANCE, seconds=1))
-    assert psutil.Process().children(recursive=True) == []
+    assert running_ffmpegs(os.getpid()) == []
 
 
 async def test_output_that_grows_past_its_bounds_is_stopped(
@@ -258,7 +269,7 @@ async def test_output_that_grows_past_its_bounds_is_stopped(
     monkeypatch.setattr("moocflix.services.content.media.transcoder.largest_output", lambda _rungs, _duration: 1000)
     with pytest.raises(FfmpegFailed, match="grew past"):
         await transcoded(videos.path(LONG), tmp_path / "out")
-    assert psutil.Process().children(recursive=True) == []
+    assert running_ffmpegs(os.getpid()) == []
 
 
 async def test_memory_that_does_not_suffice_is_a_failure_not_a_crash(videos: VideoShelf, tmp_path: Path) -> None:
@@ -269,8 +280,7 @@ async def test_memory_that_does_not_suffice_is_a_failure_not_a_crash(videos: Vid
 async def test_a_killed_ffmpeg_is_worth_another_try(videos: VideoShelf, tmp_path: Path) -> None:
     path = videos.path(LONG)
     work = asyncio.create_task(transcoded(path, tmp_path / "out"))
-    await eventually(lambda: bool(running_ffmpegs(os.getpid())))
-    running_ffmpegs(os.getpid())[0].kill()
+    (await ffmpeg_of(os.getpid())).kill()
     with pytest.raises(FfmpegEnded):
         await work
 
@@ -278,11 +288,11 @@ async def test_a_killed_ffmpeg_is_worth_another_try(videos: VideoShelf, tmp_path
 async def test_a_cancelled_transcoding_takes_its_ffmpeg_along(videos: VideoShelf, tmp_path: Path) -> None:
     path = videos.path(LONG)
     work = asyncio.create_task(transcoded(path, tmp_path / "out"))
-    await eventually(lambda: bool(psutil.Process().children()))
+    await ffmpeg_of(os.getpid())
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
         await work
-    assert psutil.Process().children(recursive=True) == []
+    assert running_ffmpegs(os.getpid()) == []
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the parent's death is told by Linux alone")
@@ -296,11 +306,12 @@ async def test_ffmpeg_dies_with_its_worker(videos: VideoShelf, tmp_path: Path) -
     )
     # Not through the event loop: its watcher would be told of the death first.
     worker = subprocess.Popen([sys.executable, "-c", script], cwd=Path(__file__).parents[2])
-    await eventually(lambda: bool(running_ffmpegs(worker.pid)))
-    child = running_ffmpegs(worker.pid)[0]
+    ffmpeg = await ffmpeg_of(worker.pid)
     worker.kill()
     worker.wait()
-    await eventually(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    # Whoever took it over may be slow to bury it.
+    psutil.wait_procs([ffmpeg], timeout=5)
+    assert not ffmpeg.is_running() or ffmpeg.status() == psutil.STATUS_ZOMBIE
 
 
 def test_playlists_that_are_not_whole_are_noticed(tmp_path: Path) -> None:
@@ -326,9 +337,10 @@ def running_ffmpegs(parent: int) -> list[psutil.Process]:
     return [child for child in psutil.Process(parent).children() if "ffmpeg" in child.name()]
 
 
-async def eventually(holds: Callable[[], bool], *, seconds: float = 20) -> None:
-    for _ in range(int(seconds / 0.02)):
-        if holds():
-            return
+async def ffmpeg_of(parent: int) -> psutil.Process:
+    """The ffmpeg that this process has started, as soon as it has."""
+    for _ in range(1000):
+        if found := running_ffmpegs(parent):
+            return found[0]
         await asyncio.sleep(0.02)
-    pytest.fail("it did not come to that")
+    pytest.fail("there was no ffmpeg")

@@ -8,6 +8,9 @@ import pytest
 
 from moocflix.contracts.content import TRANSCODING_COMPLETED, Rendition, TranscodingCompleted, VideoState
 from moocflix.platform import clock
+from moocflix.services.content import clients, transcoding
+from moocflix.services.content.media.ffmpeg import FfmpegEnded
+from moocflix.services.content.parts import parts_of
 from moocflix.services.content.video import operations
 from tests.content.conftest import School, pieces, platform_with
 from tests.factories.platform import data_of
@@ -272,3 +275,54 @@ async def test_services_may_ask_for_a_videos_state(school: School) -> None:
     assert (state.status, state.duration) == ("ready", 2.0)
     assert await client.get(f"/internal/videos/{uuid4()}", reply=VideoState, missing_ok=True) is None
     assert (await school.owner.get(f"/internal/videos/{video_id}")).status_code == 404
+
+
+async def test_a_worker_with_enough_to_do_leaves_a_transcoding_to_others(school: School) -> None:
+    video_id = await school.video()
+    await school.owner.post(f"/api/v1/content/{video_id}/transcode")
+    async with parts_of(school.platform.context("content")).transcoders:
+        await school.platform.settle()
+        assert data_of(await school.owner.get(f"/api/v1/content/{video_id}"))["status"] == "queued"
+    await due_now(school)
+    assert data_of(await school.owner.get(f"/api/v1/content/{video_id}"))["status"] == "ready"
+
+
+async def test_a_transcoder_that_keeps_being_killed_gives_up_with_a_reason(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def killed(*_args: Any, **_options: Any) -> None:
+        raise FfmpegEnded("ffmpeg was ended from outside")
+
+    monkeypatch.setattr(transcoding, "make_renditions", killed)
+    video_id = await school.video()
+    await school.owner.post(f"/api/v1/content/{video_id}/transcode")
+    for _ in range(transcoding.ATTEMPTS):
+        await due_now(school)
+    video = data_of(await school.owner.get(f"/api/v1/content/{video_id}"))
+    assert video["status"] == "failed"
+    assert f"in {transcoding.ATTEMPTS} tries" in video["error"]
+
+
+async def due_now(school: School) -> None:
+    """Run what waits, whenever it is due."""
+    await school.platform.settle()
+    await school.platform.database("content").reader.fetch("UPDATE jobs SET run_at = now() WHERE status = 'waiting'")
+    await school.platform.settle()
+
+
+async def test_copies_can_be_filled_from_their_owners(school: School) -> None:
+    context = school.platform.context("content")
+    (course,), _ = await clients.course_page(context, None)
+    (lesson,), _ = await clients.lesson_page(context, None)
+    (enrollment,), _ = await clients.enrollment_page(context, None)
+    assert course == await clients.fetch_course(context, school.course.id)
+    assert lesson == await clients.fetch_lesson(context, school.course.lessons[0][0])
+    assert enrollment == await clients.fetch_enrollment(context, enrollment.enrollment_id)
+    assert (course.course_id, enrollment.user_id) == (school.course.id, school.learner.id)
+
+
+async def test_a_course_whose_copy_was_lost_is_fetched_anew(school: School) -> None:
+    video_id = await school.video()
+    async with school.platform.database("content").transaction() as tx:
+        await tx.execute("UPDATE courses_copy SET version = 0, instructor_id = NULL")
+    assert (await school.owner.get(f"/api/v1/content/{video_id}")).status_code == 200
