@@ -15,7 +15,7 @@ ARGS ?=
 # In CI coverage is measured, in every process that a test starts, wherever that runs.
 export COVERAGE_FILE := $(CURDIR)/.coverage
 
-.PHONY: help run demo test check format lock docs clean
+.PHONY: help run distributed demo test test-all check format lock docs clean
 
 help: ## Say what the targets do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target says; do printf '%-16s %s\n' "$$target" "$$says"; done
@@ -25,11 +25,19 @@ help: ## Say what the targets do
 run: .venv/run.done ## Start the platform on http://127.0.0.1:8000; Ctrl-C stops it
 	@exec $(BIN)/moocflix up
 
+distributed: .venv/distributed.done ## Start every service as a process of its own, behind Envoy on the same port
+	@exec $(BIN)/moocflix distributed
+
 demo: .venv/run.done ## Fill the running platform with a believable catalogue
 	@exec $(BIN)/moocflix demo $(ARGS)
 
 test: .venv/test.done ## Run the whole test suite on a PostgreSQL of its own
 	@exec $(BIN)/python -m $(if $(CI),coverage run -m) pytest -n $(WORKERS) $(ARGS)
+
+test-all: .venv/test.done .venv/distributed.done ## Run the tests, then those on real brokers, S3, Valkey and Envoy
+	@$(MAKE) test
+	@$(BIN)/python -m tests.distributed.needs
+	@exec $(BIN)/python -m pytest tests/distributed $(ARGS)
 
 check: .venv/test.done ## Run the linters: style, types, imports, secrets
 	@$(BIN)/ruff check
@@ -53,6 +61,9 @@ lock: .venv/test.done ## Resolve the dependencies of pyproject.toml anew into re
 		--custom-compile-command 'make lock' pyproject.toml --output-file requirements/run.lock
 	@$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 \
 		--custom-compile-command 'make lock' --extra test pyproject.toml --output-file requirements/test.lock
+	@$(BIN)/uv pip compile --quiet --universal --upgrade --generate-hashes --no-emit-index-url --python-version 3.11 \
+		--custom-compile-command 'make lock' --extra distributed pyproject.toml --constraint requirements/test.lock \
+		--output-file requirements/distributed.lock
 
 clean: ## Remove what make has made, except the data under .moocflix
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis .coverage .coverage.* coverage.xml
@@ -78,6 +89,11 @@ clean: ## Remove what make has made, except the data under .moocflix
 .venv/test.done: .venv/run.done requirements/test.lock
 	@echo "Installing what the tests need"
 	@$(PIP) --require-hashes --requirement requirements/test.lock
+	@touch $@
+
+.venv/distributed.done: .venv/run.done requirements/distributed.lock
+	@echo "Installing what the distributed platform needs"
+	@$(PIP) --require-hashes --requirement requirements/distributed.lock
 	@touch $@
 
 .PHONY: FORCE

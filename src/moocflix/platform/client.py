@@ -117,9 +117,10 @@ class InternalClient:
         for tries_left in reversed(range(_TRIES if idempotent else 1)):
             try:
                 response = await self._send(method, path, query, body)
-            except (httpx.HTTPError, TimeoutError):
+            except (httpx.HTTPError, TimeoutError) as error:
                 self._breaker.failed()
-                if not tries_left:
+                # One that takes all of its time hangs: asking it again only makes the caller wait longer.
+                if not tries_left or isinstance(error, TimeoutError):
                     message = f"The {self._target} service is away."
                     raise Unavailable(message) from None
             else:

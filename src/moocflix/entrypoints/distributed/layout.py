@@ -116,6 +116,7 @@ class Layout:
             # Where a process has no administrator's URL, its own tells it which server is meant.
             "MOOCFLIX_DATABASE_URL": next(iter(databases.values())),
             **{f"MOOCFLIX_DATABASE_{name.upper()}_URL": url for name, url in databases.items()},
+            "MOOCFLIX_CACHE_URL": self.valkey_url,
             **{f"MOOCFLIX_SERVICE_{name.upper()}_URL": self.internal_url(name) for name in self.services},
         }
 

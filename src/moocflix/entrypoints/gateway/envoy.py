@@ -11,7 +11,7 @@ from moocflix.platform.service import Service
 
 _TYPE = "type.googleapis.com/envoy.extensions"
 _FILTERS = f"{_TYPE}.filters.http"
-_ORDINARY_SECONDS = 15
+_ORDINARY_SECONDS = 10
 _IDLE_SECONDS = 60
 _KEYS_EVERY_SECONDS = 5
 _RETRY_AFTER = "2"

@@ -12,7 +12,7 @@ from moocflix.entrypoints.gateway.table import PublicPath, public_paths
 from moocflix.platform.http import system
 from moocflix.platform.service import Service
 
-_ORDINARY_MS = 15_000
+_ORDINARY_MS = 10_000
 _STREAM_MS = 600_000
 _MEGABYTE = 1024 * 1024
 
