@@ -8,6 +8,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
 class Metrics:
     """The numbers of one process, in a registry of its own."""
 
@@ -27,7 +30,7 @@ class Metrics:
 
     def request(self, *, service: str, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request; `route` is the template, so that the number of series is bounded."""
-        place = (service, method, route)
+        place = (service, method if method in _METHODS else "other", route)
         counter = self._counters.get((*place, status))
         if counter is None:
             counter = self._counters[(*place, status)] = self._requests.labels(*place, str(status))

@@ -122,13 +122,14 @@ class Edge:
         return outcome
 
     def _route(self, call: Call) -> None:
-        if call.path.startswith("/internal/") != self._parts.internal:
+        # Before anything asks what the path is: `//internal/users` is one of the internal paths, too.
+        call.path = path = normalize_path(call.path)
+        if path.startswith("/internal/") != self._parts.internal:
             raise NothingHere
-        if "\x00" in call.path or b"%00" in call.scope["query_string"]:
+        if "\x00" in path or b"%00" in call.scope["query_string"]:
             message = "The address holds a NUL character."
-            raise Invalid(message, field="path" if "\x00" in call.path else "query")
+            raise Invalid(message, field="path" if "\x00" in path else "query")
         method = "GET" if call.method == "HEAD" else call.method
-        path = normalize_path(call.path)
         try:
             call.app, handler, path, params, call.template = self._find(path=path, method=method)
         except NotFoundException:
