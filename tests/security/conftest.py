@@ -1,10 +1,19 @@
 """What the tests of security share: a stage with people and things, made once for each file."""
 
+import asyncio
+import re
+import socket
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
+from granian.constants import HTTPModes, Interfaces
+from granian.server.embed import Server
 
+from moocflix.entrypoints.services import SERVICES
+from moocflix.platform.auth.service_tokens import ServiceKeys, ServiceTokenSigner
+from moocflix.platform.secrets import Secrets
 from tests.factories.platform import TestPlatform
 from tests.factories.videos import VideoShelf
 from tests.security.ledger import Ledger
@@ -38,3 +47,53 @@ async def internal(running_platform: TestPlatform) -> AsyncIterator[httpx.AsyncC
     transport = httpx.ASGITransport(running_platform.runtime.internal)
     async with httpx.AsyncClient(transport=transport, base_url="http://internal") as client:
         yield client
+
+
+KIND = re.compile(r":\w+}")
+"""What a path says of a parameter's type."""
+
+
+def serving(path: str) -> str:
+    """The service that a path belongs to."""
+    return next(
+        service.name
+        for service in SERVICES
+        for handler in service.routes
+        if path.partition("?")[0] in {KIND.sub("}", one) for one in handler.paths}
+    )
+
+
+def service_headers(platform: TestPlatform, *, audience: str) -> dict[str, str]:
+    """What the progress service sends to a service that it calls."""
+    keys = ServiceKeys.of(Secrets.of(platform.settings))
+    return {"authorization": f"Bearer {ServiceTokenSigner('progress', keys).token(audience=audience)}"}
+
+
+@pytest.fixture(scope="module")
+async def front(running_platform: TestPlatform) -> AsyncIterator[str]:
+    """The address of the platform behind the server that it ships with, on a real port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    async def serve(scope: Any, receive: Any, send: Any) -> None:
+        await running_platform.runtime.public(scope, receive, send)
+
+    options: dict[str, Any] = {"interface": Interfaces.ASGINL, "http": HTTPModes.http1, "websockets": False}
+    server = Server(serve, address="127.0.0.1", port=port, log_enabled=False, **options)
+    serving = asyncio.create_task(server.serve())
+    while not await answers(port):
+        await asyncio.sleep(0.02)
+    yield f"http://127.0.0.1:{port}"
+    server.stop()  # type: ignore[no-untyped-call]
+    await asyncio.wait_for(serving, 10)
+
+
+async def answers(port: int) -> bool:
+    """Whether somebody listens there."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True

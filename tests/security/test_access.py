@@ -1,17 +1,14 @@
 """Every route against everybody, over things that exist: who gets in, and that who does not changes nothing."""
 
-import re
 from typing import Any
 
 import httpx
 import pytest
 
 from moocflix.entrypoints.services import SERVICES
-from moocflix.platform.auth.service_tokens import ServiceKeys, ServiceTokenSigner
 from moocflix.platform.http import system
 from moocflix.platform.http.routes import route_of
-from moocflix.platform.secrets import Secrets
-from tests.factories.platform import TestPlatform
+from tests.security.conftest import KIND, service_headers, serving
 from tests.security.ledger import Ledger
 from tests.security.route_table import FILE, TABLE, UPLOAD, Row
 from tests.security.stage import CALLERS, Stage
@@ -19,7 +16,6 @@ from tests.security.stage import CALLERS, Stage
 PUBLIC = [row for row in TABLE if row.who != "service"]
 INTERNAL = [row for row in TABLE if row.who == "service"]
 REFUSED = {401, 402, 403, 404, 409}
-_KIND = re.compile(r":\w+}")
 
 
 def name_of(row: Row) -> str:
@@ -29,23 +25,13 @@ def name_of(row: Row) -> str:
 def served() -> set[tuple[str, str, str]]:
     """Method, path and who may call, of every route that the platform has."""
     return {
-        (str(method), _KIND.sub("}", path), route.who.name)
+        (str(method), KIND.sub("}", path), route.who.name)
         for service in (*SERVICES, system.service)
         for handler in service.routes
         if (route := route_of(handler)) is not None
         for path in handler.paths
         for method in handler.http_methods
     }
-
-
-def owner_of(path: str) -> str:
-    """The service that an internal path belongs to."""
-    return next(
-        service.name
-        for service in SERVICES
-        for handler in service.routes
-        if path.partition("?")[0] in {_KIND.sub("}", one) for one in handler.paths}
-    )
 
 
 async def ask(http: httpx.AsyncClient, stage: Stage, row: Row, *, caller: str, headers: Any = None) -> httpx.Response:
@@ -90,7 +76,7 @@ async def test_internal_routes_are_for_services_alone(
         outside = await ask(stage.platform.http, stage, row, caller=caller)
         inside = await ask(internal, stage, row, caller=caller)
         assert (outside.status_code, inside.status_code) == (404, 401), caller
-    service = service_headers(stage.platform, audience=owner_of(row.path))
+    service = service_headers(stage.platform, audience=serving(row.path))
     assert (await ask(stage.platform.http, stage, row, caller="admin", headers=service)).status_code == 404
     assert await ledger.changed() == []
     answer = await ask(internal, stage, row, caller="admin", headers=service)
@@ -102,7 +88,7 @@ async def test_internal_routes_are_for_services_alone(
 async def test_a_service_token_opens_the_service_that_it_is_for_and_no_other(
     stage: Stage, internal: httpx.AsyncClient, row: Row
 ) -> None:
-    other = "courses" if owner_of(row.path) != "courses" else "users"
+    other = "courses" if serving(row.path) != "courses" else "users"
     headers = service_headers(stage.platform, audience=other)
     assert (await ask(internal, stage, row, caller="admin", headers=headers)).status_code == 401
 
@@ -113,12 +99,12 @@ async def test_a_service_token_is_no_person(stage: Stage, row: Row) -> None:
     assert (await ask(stage.platform.http, stage, row, caller="admin", headers=headers)).status_code == 401
 
 
+@pytest.mark.parametrize("path", ["//internal/users", "/internal//users", "///internal/users/", "//internal//users"])
+async def test_more_slashes_open_no_internal_route(stage: Stage, path: str) -> None:
+    headers = service_headers(stage.platform, audience="users")
+    assert (await stage.platform.http.get(f"http://platform{path}", headers=headers)).status_code == 404
+
+
 async def test_public_routes_are_not_served_to_services(stage: Stage, internal: httpx.AsyncClient) -> None:
     for row in PUBLIC:
         assert (await ask(internal, stage, row, caller="admin")).status_code == 404, row.name
-
-
-def service_headers(platform: TestPlatform, *, audience: str) -> dict[str, str]:
-    """What the progress service sends to a service that it calls."""
-    keys = ServiceKeys.of(Secrets.of(platform.settings))
-    return {"authorization": f"Bearer {ServiceTokenSigner('progress', keys).token(audience=audience)}"}
