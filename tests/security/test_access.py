@@ -1,5 +1,6 @@
 """Every route against everybody, over things that exist: who gets in, and that who does not changes nothing."""
 
+import re
 from typing import Any
 
 import httpx
@@ -8,6 +9,7 @@ import pytest
 from moocflix.entrypoints.services import SERVICES
 from moocflix.platform.http import system
 from moocflix.platform.http.routes import route_of
+from moocflix.platform.ids import new_id
 from tests.security.conftest import KIND, service_headers, serving
 from tests.security.ledger import Ledger
 from tests.security.route_table import FILE, TABLE, UPLOAD, Row
@@ -15,6 +17,7 @@ from tests.security.stage import CALLERS, Stage
 
 PUBLIC = [row for row in TABLE if row.who != "service"]
 INTERNAL = [row for row in TABLE if row.who == "service"]
+_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
 REFUSED = {401, 402, 403, 404, 409}
 
 
@@ -97,6 +100,33 @@ async def test_a_service_token_opens_the_service_that_it_is_for_and_no_other(
 async def test_a_service_token_is_no_person(stage: Stage, row: Row) -> None:
     headers = service_headers(stage.platform, audience="users")
     assert (await ask(stage.platform.http, stage, row, caller="admin", headers=headers)).status_code == 401
+
+
+HIDDEN = (
+    "GET /api/v1/courses/{course_id}",
+    "GET /api/courses/{course_id}/structure",
+    "GET /api/v1/courses/{course_id}/modules/{module_id}",
+    "GET /api/v1/courses/{course_id}/lessons/{lesson_id}",
+    "GET /api/v1/courses/{course_id}/students",
+    "POST /api/v1/courses/{course_id}/enroll",
+    "DELETE /api/v1/courses/{course_id}",
+    "DELETE /api/v1/courses/{course_id}/modules/{module_id}",
+    "GET /api/v1/content/{video_id}",
+    "GET /api/v1/content/{video_id}/stream",
+    "POST /api/v1/content/{video_id}/transcode",
+)
+
+
+@pytest.mark.parametrize("route", HIDDEN)
+async def test_a_draft_answers_strangers_as_what_is_not_there(stage: Stage, route: str) -> None:
+    method, path = route.split()
+    for caller in ("anonymous", "stranger", "student", "other instructor"):
+        told = []
+        for ids in (stage.ids["draft"], {name: str(new_id()) for name in stage.ids["draft"]}):
+            answer = await stage.platform.http.request(method, path.format(**ids), headers=stage.headers(caller))
+            message = answer.json()["error"]["message"]
+            told.append((answer.status_code, _ID.sub("…", message), sorted(answer.headers)))
+        assert told[0] == told[1], caller
 
 
 @pytest.mark.parametrize("path", ["//internal/users", "/internal//users", "///internal/users/", "//internal//users"])

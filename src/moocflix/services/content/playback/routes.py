@@ -6,7 +6,7 @@ from uuid import UUID
 
 from litestar.params import QueryParameter
 
-from moocflix.platform.auth.access import ANYONE
+from moocflix.platform.auth.access import ANYONE, NotSignedIn
 from moocflix.platform.http.objects import object_reply
 from moocflix.platform.http.reply import Answer, bytes_reply
 from moocflix.platform.http.request import Request
@@ -91,7 +91,8 @@ async def _watched(request: Request, video_id: UUID) -> Video:
     caller = request.maybe_caller
     sight = await video_sql.sight(request.db, video_id=video_id, user_id=caller.id if caller else None)
     if sight is None:
-        raise VideoNotFound(video_id)
+        # The anonymous are told to sign in, as for every video that is not for everybody: theirs is not to know of it.
+        raise NotSignedIn if caller is None else VideoNotFound(video_id)
     video = sight.for_anybody(caller)
     if video is not None:
         return video
