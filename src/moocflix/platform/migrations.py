@@ -163,6 +163,7 @@ async def _migrate_schema(owner: Connection, source: Source, role: str, run: _Ru
             run.report(f"{source.name}: {migration.name}")
             done.append(f"{source.name}: {migration.name}")
     await owner.execute(f'GRANT SELECT ON "{source.name}".outbox, "{source.name}".agenda TO "{BUS}"')
+    await owner.execute(f'GRANT SELECT, INSERT, UPDATE ON "{source.name}".relays TO "{BUS}"')
     return done
 
 

@@ -5,7 +5,7 @@ a worker keeps open: once a second a single statement says which services have s
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 import asyncpg
@@ -50,6 +50,15 @@ def schema_of(service: str) -> str:
     """The quoted name of a service's schema."""
     quoted = service.replace('"', '""')
     return f'"{quoted}"'
+
+
+def by_database(names: Iterable[str], url_of: Callable[[str], str], *, poll: float) -> "dict[str, Bus]":
+    """One connection to each database that holds some of these services; by service."""
+    held: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        held.setdefault(url_of(name), []).append(name)
+    buses = {url: Bus(url, services=services, poll_seconds=poll) for url, services in held.items()}
+    return {name: buses[url] for url, services in held.items() for name in services}
 
 
 class Fetches(Protocol):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from moocflix.platform import leases
-from moocflix.platform.database.transaction import Database
+from moocflix.platform.database.transaction import Database, Tx
 from moocflix.platform.errors import Conflict
 from moocflix.platform.events import copies
 from moocflix.platform.events.bus import NOTHING, Fetches, schema_of
@@ -128,13 +128,24 @@ async def rewind(
     async with database.transaction() as tx:
         await leases.seize(tx, LEASE, holder=new_id())
         for target in targets:
-            if target.oldest is not None:
-                await tx.execute(_FORGET, target.source, target.oldest)
+            await forget(tx, target.source, target.oldest)
             at = target.position
             await tx.execute(_MOVE, target.source, at.old, at.new, at.last_seq)
         await copies.start_anew(tx, service)
         tx.wake()
     return list(chosen)
+
+
+async def forget(tx: Tx, source: str, since: datetime | None) -> None:
+    """Have the group's inbox forget what this source published from then on; None: nothing is there to forget."""
+    if since is not None:
+        await tx.execute(_FORGET, source, since)
+
+
+async def oldest_after(bus: Fetches, source: str, seq: int) -> datetime | None:
+    """When the first of the events behind this number was published. Raises Unavailable."""
+    oldest: datetime | None = (await bus.fetch(_FROM_TIME.format(schema=schema_of(source)), seq))[0]["min"]
+    return oldest
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +161,7 @@ async def _target(bus: Fetches, source: str, topics: Sequence[str], read: Positi
     wanted = await since(bus, source=source, time=begin)
     names = {"schema": schema_of(source), "unseen": UNSEEN}
     row = (await bus.fetch(_FLOOR.format(**names), read.old, read.new, read.last_seq, list(topics), wanted.last_seq))[0]
-    oldest = (await bus.fetch(_FROM_TIME.format(**names), row["floor"]))[0]["min"]
+    oldest = await oldest_after(bus, source, row["floor"])
     return _Target(source, Position(NOTHING, wanted.new, row["floor"]), oldest)
 
 
@@ -177,6 +188,10 @@ async def reset_outboxes(connection: _Executes, services: Sequence[str]) -> str:
     before: str = await connection.fetchval("SELECT pg_current_snapshot()::text")
     for service in services:
         await connection.execute(f"UPDATE {schema_of(service)}.outbox SET xid = pg_current_xact_id()")  # noqa: S608
+        await connection.execute(
+            f"UPDATE {schema_of(service)}.relays "  # noqa: S608 - the name is quoted
+            f"SET old_snapshot = '{before}', new_snapshot = NULL, last_seq = 0, expires_at = '-infinity'"
+        )
     return before
 
 

@@ -17,6 +17,12 @@ from moocflix.platform.database.transaction import Reader
 from moocflix.platform.events.bus import NOTHING, Fetches, schema_of
 from moocflix.platform.events.envelope import Message
 
+BUCKETS = 4
+"""Into how many parts a relay divides an outbox, each in order by itself."""
+
+# By a function that no version of PostgreSQL computes differently.
+BUCKET_OF_KEY = f"(get_byte(sha256(convert_to(key, 'UTF8')), 0) % {BUCKETS})"
+
 # How many rows a statement looks at for each that it may return.
 _STRETCH = 5
 
@@ -29,12 +35,12 @@ SELECT window_end.snapshot::text AS snapshot, event.*
   FROM (SELECT pg_current_snapshot() AS snapshot) AS window_end
   LEFT JOIN LATERAL (
         (SELECT {columns} FROM {schema}.outbox
-          WHERE xid >= pg_snapshot_xmax($1::text::pg_snapshot) AND topic = ANY ($2::text[])
+          WHERE xid >= pg_snapshot_xmax($1::text::pg_snapshot) AND {wanted_2}
           ORDER BY xid, seq LIMIT $3)
         UNION ALL
         (SELECT event.* FROM pg_snapshot_xip($1::text::pg_snapshot) AS open (xid)
           CROSS JOIN LATERAL (SELECT {columns} FROM {schema}.outbox AS late
-                               WHERE late.xid = open.xid AND topic = ANY ($2::text[])
+                               WHERE late.xid = open.xid AND {wanted_2}
                                ORDER BY seq LIMIT $3) AS event
           LIMIT $3)
        ) AS event ON true
@@ -53,7 +59,7 @@ SELECT reached, ends, event.*
   LEFT JOIN LATERAL (SELECT {columns} FROM stretch
                       WHERE NOT pg_visible_in_snapshot(xid, $1::text::pg_snapshot)
                         AND pg_visible_in_snapshot(xid, $2::text::pg_snapshot)
-                        AND topic = ANY ($4::text[])
+                        AND {wanted_4}
                       ORDER BY seq LIMIT $5) AS event ON true
 """
 
@@ -111,15 +117,27 @@ class OutboxReader:
     """One source's outbox, as one group reads it."""
 
     def __init__(
-        self, bus: Fetches, *, source: str, topics: Sequence[str], batch: int = 200, start: timedelta | None = None
+        self,
+        bus: Fetches,
+        *,
+        source: str,
+        topics: Sequence[str] | None = None,
+        bucket: int | None = None,
+        batch: int = 200,
+        start: timedelta | None = None,
     ) -> None:
-        """`topics` are those that the group reacts to; one that never read starts `start` ago (None: at the start)."""
+        """Reads events of these `topics`, or else those whose keys are in a `bucket`, or else all.
+
+        A group that never read starts `start` ago (None: at the start).
+        """
         self.source = source
         self._bus = bus
-        self._topics = list(topics)
+        wanted, self._wanted = _selection(topics, bucket)
         self._batch = batch
         self._start = start
-        names = {"schema": schema_of(source), "columns": _COLUMNS}
+        names = {
+            "schema": schema_of(source), "columns": _COLUMNS, "wanted_2": wanted.format(2), "wanted_4": wanted.format(4)
+        }  # fmt: skip
         self._open = _OPEN.format(**names)
         self._go_on = _GO_ON.format(**names)
         self._floor = _FLOOR.format(unseen=UNSEEN, **names)
@@ -128,7 +146,7 @@ class OutboxReader:
         """What comes after `position`. Raises Unavailable."""
         if position.new is not None:
             return await self._within(position, position.new)
-        rows = await self._bus.fetch(self._open, position.old, self._topics, self._batch)
+        rows = await self._bus.fetch(self._open, position.old, self._wanted, self._batch)
         snapshot: str = rows[0]["snapshot"]
         if len(rows) < self._batch:
             found = sorted((row for row in rows if row["seq"] is not None), key=lambda row: row["seq"])
@@ -144,7 +162,7 @@ class OutboxReader:
     async def _within(self, position: Position, new: str) -> Batch:
         stretch = self._batch * _STRETCH
         rows = await self._bus.fetch(
-            self._go_on, position.old, new, position.last_seq, self._topics, self._batch, stretch
+            self._go_on, position.old, new, position.last_seq, self._wanted, self._batch, stretch
         )
         found = [row for row in rows if row["seq"] is not None]
         if len(found) == self._batch:
@@ -173,6 +191,15 @@ class OutboxReader:
             correlation_id=row["correlation_id"],
             traceparent=row["traceparent"],
         )
+
+
+def _selection(topics: Sequence[str] | None, bucket: int | None) -> tuple[str, list[Any]]:
+    """The condition that an event of interest meets, with the place of its one argument left open."""
+    if topics is not None:
+        return "topic = ANY (${}::text[])", list(topics)
+    if bucket is not None:
+        return f"{BUCKET_OF_KEY} = ANY (${{}}::int[])", [bucket]
+    return "${}::text[] IS NOT NULL", []
 
 
 async def since(bus: Fetches, *, source: str, time: datetime) -> Position:
