@@ -14,8 +14,12 @@ from moocflix.platform.database.pool import Pool
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.events import dead_letters as letters
-from moocflix.platform.events import groups
+from moocflix.platform.events import groups, resending
+from moocflix.platform.events.broker import Broker
+from moocflix.platform.events.brokers import groups_of, open_broker
 from moocflix.platform.events.bus import Bus
+from moocflix.platform.events.settings import EventsSettings
+from moocflix.platform.events.unsent import unsent
 from moocflix.platform.service import Service
 from moocflix.platform.settings import Settings
 
@@ -36,7 +40,9 @@ def topics() -> list[tuple[str, ...]]:
 
 
 def lags(settings: Settings) -> list[tuple[str, ...]]:
-    """How far each group is behind each of its sources."""
+    """How far each group is behind each of its sources; over a broker, at each address, and each outbox."""
+    if settings.of(EventsSettings).bus != "postgres":
+        return _run(settings, lambda urls: _broker_lags(settings, urls))
 
     async def ask(urls: DatabaseUrls) -> list[tuple[str, ...]]:
         async with _buses(SERVICES, urls) as buses:
@@ -52,8 +58,10 @@ def rewind(settings: Settings, group: str, since: datetime | None, sources: Sequ
     time = since if since is None or since.tzinfo else since.replace(tzinfo=UTC)
 
     async def ask(urls: DatabaseUrls) -> list[str]:
-        async with _buses((service,), urls) as buses, _database(service, urls) as database:
-            return await groups.rewind(service, database, buses, time=time, sources=sources or None)
+        async with _buses((service,), urls) as buses, _database(service, urls) as database, _broker(settings) as broker:
+            if broker is None:
+                return await groups.rewind(service, database, buses, time=time, sources=sources or None)
+            return await resending.rewind(service, database, buses, broker, time=time, sources=sources or None)
 
     return _run(settings, ask)
 
@@ -92,6 +100,30 @@ def _change(settings: Settings, group: str, change: Callable[[Any], Coroutine[An
             return await change(tx)
 
     return _run(settings, ask)
+
+
+async def _broker_lags(settings: Settings, urls: DatabaseUrls) -> list[tuple[str, ...]]:
+    """What each outbox has not sent yet, then what waits for each group at the broker."""
+    rows: list[tuple[str, ...]] = []
+    for service in SERVICES:
+        async with _database(service, urls) as database:
+            waiting = await unsent(database.reader)
+        rows.append(("relay", service.name, str(waiting.events), f"{waiting.seconds:.1f} s"))
+    async with _broker(settings) as broker:
+        if broker is not None:
+            for group, topics in groups_of(SERVICES).items():
+                rows += [(one.group, one.address, str(one.messages), "") for one in await broker.waiting(group, topics)]
+    return rows
+
+
+@asynccontextmanager
+async def _broker(settings: Settings) -> AsyncIterator[Broker | None]:
+    broker = open_broker(settings)
+    try:
+        yield broker
+    finally:
+        if broker is not None:
+            await broker.close()
 
 
 def _run(settings: Settings, ask: Callable[[DatabaseUrls], Coroutine[Any, Any, R]]) -> R:

@@ -13,7 +13,8 @@ from moocflix.entrypoints.runtime import Runtime
 from moocflix.entrypoints.services import SERVICES, chosen
 from moocflix.platform import logs
 from moocflix.platform.database.urls import DatabaseUrls
-from moocflix.platform.events.bus import Bus
+from moocflix.platform.events.brokers import open_broker
+from moocflix.platform.events.bus import Bus, by_database
 from moocflix.platform.events.groups import topics_by_source
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.process import die_with_parent
@@ -40,7 +41,10 @@ async def _work(settings: Settings, services: Sequence[Service]) -> None:
     urls = DatabaseUrls.of(settings)
     runtime = _runtime(settings, services, urls)
     await runtime.start(broadcasts=False)
-    worker = Worker(services, runtime.contexts, buses_of(services, urls, poll=settings.of(EventsSettings).poll_seconds))
+    broker, poll = open_broker(settings), settings.of(EventsSettings).poll_seconds
+    # Over a broker, the databases of others are none of our business.
+    buses = buses_of(services, urls, poll=poll, following=broker is None)
+    worker = Worker(services, runtime.contexts, buses, broker=broker)
     try:
         await worker.run(stop)
     finally:
@@ -56,16 +60,11 @@ def _runtime(settings: Settings, services: Sequence[Service], urls: DatabaseUrls
     return Runtime(settings, services, urls, answers=False, platform=SERVICES)
 
 
-def buses_of(services: Sequence[Service], urls: DatabaseUrls, *, poll: float) -> dict[str, Bus]:
-    """A connection to each database that holds these services or those whose events they follow; by service."""
-    names = dict.fromkeys(service.name for service in services)
-    for service in services:
-        names.update(dict.fromkeys(topics_by_source(service)))
-    by_url: dict[str, list[str]] = {}
-    for name in names:
-        by_url.setdefault(urls.bus_of(name), []).append(name)
-    buses = {url: Bus(url, services=held, poll_seconds=poll) for url, held in by_url.items()}
-    return {name: buses[urls.bus_of(name)] for name in names}
+def buses_of(services: Sequence[Service], urls: DatabaseUrls, *, poll: float, following: bool = True) -> dict[str, Bus]:
+    """A connection to each database that holds these services or, if `following`, those whose events they follow."""
+    names = [service.name for service in services]
+    followed = [source for service in services for source in topics_by_source(service)] if following else []
+    return by_database([*names, *followed], urls.bus_of, poll=poll)
 
 
 async def settle(

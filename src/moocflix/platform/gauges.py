@@ -6,6 +6,7 @@ from typing import Any
 
 from moocflix.platform.events.bus import Fetches
 from moocflix.platform.events.groups import Lag, lag
+from moocflix.platform.events.unsent import Unsent
 from moocflix.platform.metrics import Metrics
 from moocflix.platform.service import Service, ServiceContext
 
@@ -40,8 +41,18 @@ async def set_gauges(
     for source in {one.source for one in lags}:
         behind = [one for one in lags if one.source == source]
         depth, age = max(one.waiting for one in behind), max(one.seconds for one in behind)
-        metrics.gauge("outbox_depth", "Events that some group has not read yet.", depth, service=source)
-        metrics.gauge("outbox_age_seconds", "Age of the oldest of these.", age, service=source)
+        _set_waiting(metrics, source, depth, age)
+
+
+def set_outbox(metrics: Metrics, source: str, waiting: Unsent) -> None:
+    """Over a broker: what the relay has not sent."""
+    _set_waiting(metrics, source, waiting.events, waiting.seconds)
+
+
+def _set_waiting(metrics: Metrics, source: str, depth: int, age: float) -> None:
+    metrics.gauge("outbox_depth", "Events that the relay, or without a broker some group, has not read.", depth,
+                  service=source)  # fmt: skip
+    metrics.gauge("outbox_age_seconds", "Age of the oldest of these.", age, service=source)
 
 
 def _set_own(metrics: Metrics, name: str, row: Any) -> None:

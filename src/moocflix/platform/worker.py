@@ -9,6 +9,8 @@ import structlog
 
 from moocflix.platform import intents, retention
 from moocflix.platform.events import copies
+from moocflix.platform.events.broker import Broker
+from moocflix.platform.events.broker_consumer import BrokerConsumer
 from moocflix.platform.events.bus import Bus
 from moocflix.platform.events.consumer import Consumer
 from moocflix.platform.events.failures import AWAY
@@ -38,13 +40,24 @@ class Worker:
     """The work of some services in this process."""
 
     def __init__(
-        self, services: Sequence[Service], contexts: Mapping[str, ServiceContext], buses: Mapping[str, Bus]
+        self,
+        services: Sequence[Service],
+        contexts: Mapping[str, ServiceContext],
+        buses: Mapping[str, Bus],
+        *,
+        broker: Broker | None = None,
     ) -> None:
-        """`contexts` are by service; `buses` too, for these services and for those whose events they follow."""
+        """`contexts` are by service; `buses` too, for these services and, without a broker, for those they follow."""
         self._services = tuple(services)
         self._contexts = contexts
         self._buses = tuple(dict.fromkeys(buses.values()))
-        self._consumers = [_consumer(service, contexts[service.name], buses) for service in services]
+        self._broker = broker
+        self._consumers = [
+            _consumer(service, contexts[service.name], buses)
+            if broker is None
+            else _broker_consumer(service, contexts[service.name], broker)
+            for service in services
+        ]
         self._runners = {service.name: JobRunner(contexts[service.name], all_jobs(service)) for service in services}
         self._tasks: list[asyncio.Task[None]] = []
         for bus in self._buses:
@@ -72,8 +85,7 @@ class Worker:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
-            for bus in self._buses:
-                await bus.close()
+            await self._disconnect()
 
     async def settle(self, *, ahead: timedelta = timedelta(0)) -> None:
         """For tests: do all that is to be done, and what is due within `ahead`, until nothing is left."""
@@ -92,8 +104,13 @@ class Worker:
         """After `settle`: let go of leases and connections."""
         for consumer in self._consumers:
             await consumer.leave()
+        await self._disconnect()
+
+    async def _disconnect(self) -> None:
         for bus in self._buses:
             await bus.close()
+        if self._broker is not None:
+            await self._broker.close()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.create_task(work)
@@ -144,3 +161,7 @@ def _consumer(service: Service, context: ServiceContext, buses: Mapping[str, Bus
         for source, topics in topics_by_source(service).items()
     ]
     return Consumer(service, context, logs)
+
+
+def _broker_consumer(service: Service, context: ServiceContext, broker: Broker) -> BrokerConsumer:
+    return BrokerConsumer(service, context, broker, late_start=None if service.rewindable else _LATE_START)

@@ -14,10 +14,12 @@ import structlog
 
 from moocflix.platform.database.transaction import Tx
 from moocflix.platform.errors import CopyMissing
+from moocflix.platform.events.broker import dead_letter_address
 from moocflix.platform.events.copies import fill
 from moocflix.platform.events.envelope import Message
 from moocflix.platform.events.failures import AWAY, describe
 from moocflix.platform.events.settings import EventsSettings
+from moocflix.platform.ids import new_id
 from moocflix.platform.service import Reaction, Service, ServiceContext
 from moocflix.platform.trace import set_trace, trace_of
 
@@ -59,6 +61,14 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb, $10, $11)
     ON CONFLICT (message_id) DO UPDATE
    SET attempts = excluded.attempts, error = excluded.error, parked_at = clock_timestamp()
 """  # noqa: S608 - a constant of this module
+
+# For the broker: the row above is the truth, and this copy tells others of it.
+_COPY = """
+INSERT INTO outbox (id, topic, key, subject, correlation_id, traceparent, data)
+VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb)
+"""
+
+_BLOCKED = "SELECT DISTINCT key FROM retries WHERE source = $1 AND key = ANY ($2::text[])"
 
 _FIRST_DUE = """
   WITH held AS (SELECT FROM leases WHERE name = $2 AND token = $3 FOR SHARE)
@@ -169,7 +179,12 @@ class Inbox:
         )
         if row is None or not row["held"]:
             raise LeaseLost
-        return set(row["taken"]), set(row["blocked"])
+        blocked = set(row["blocked"])
+        if len(row["taken"]) < len(messages):
+            # Another consumer may have taken one of them while this statement waited, and moved it to the retries.
+            keys = [message.key for message in messages]
+            blocked = {found["key"] for found in await tx.fetch(_BLOCKED, messages[0].source, keys)}
+        return set(row["taken"]), blocked
 
     async def _react(self, tx: Tx, message: Message) -> None:
         set_trace(trace_of(message.correlation_id, message.traceparent))
@@ -219,6 +234,11 @@ class Inbox:
 
     async def _park(self, tx: Tx, message: Message, attempts: int, error: Exception) -> None:
         await tx.execute(_PARK, *_columns(message), attempts, describe(error))
+        if self._settings.bus != "postgres":
+            topic, data = dead_letter_address(message.topic), message.data.decode()
+            trace = (message.correlation_id, message.traceparent)
+            await tx.execute(_COPY, new_id(), topic, message.key, message.subject, *trace, data)
+            tx.wake()
 
     def _wait(self, attempts: int) -> float:
         if attempts == 0:

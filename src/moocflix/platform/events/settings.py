@@ -1,10 +1,10 @@
 """How events are kept, read and tried again."""
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta
 
-from moocflix.platform.settings import Section
+from moocflix.platform.settings import SecretText, Section
 
 
 class EventsSettings(Section, frozen=True, kw_only=True):
@@ -12,6 +12,10 @@ class EventsSettings(Section, frozen=True, kw_only=True):
 
     section: ClassVar[str] = "events"
 
+    bus: Annotated[
+        Literal["postgres", "kafka", "rabbitmq"],
+        Meta(description="What carries events: the outboxes themselves, read as a log, or a broker fed by the relay."),
+    ] = "postgres"
     aliases: Annotated[
         bool, Meta(description="Publish each event under the other spellings of its topic, too (brokers only).")
     ] = True
@@ -31,3 +35,35 @@ class EventsSettings(Section, frozen=True, kw_only=True):
     inbox_days: Annotated[
         int, Meta(ge=1, description="How long a group remembers what it has handled; longer than events are kept.")
     ] = 60
+    relay_batch: Annotated[
+        int, Meta(ge=1, le=5000, description="Events of a bucket that the relay sends before it waits for the broker.")
+    ] = 500
+    relay_late_seconds: Annotated[
+        float, Meta(gt=0, description="After how long an event that was not sent makes its service degraded.")
+    ] = 10.0
+
+
+class KafkaSettings(Section, frozen=True, kw_only=True):
+    """Kafka, where it is the bus."""
+
+    section: ClassVar[str] = "kafka"
+
+    servers: Annotated[str, Meta(description="Bootstrap servers, host:port, separated by commas.")] = "127.0.0.1:9092"
+    partitions: Annotated[
+        int, Meta(ge=1, description="Partitions of topics that are made; a key stays in its partition.")
+    ] = 3
+    replicas: Annotated[int, Meta(ge=1, description="Replicas of topics that are made.")] = 1
+    retention_days: Annotated[int, Meta(ge=1, description="How long topics that are made keep their events.")] = 30
+
+
+class RabbitSettings(Section, frozen=True, kw_only=True):
+    """RabbitMQ, where it is the bus."""
+
+    section: ClassVar[str] = "rabbitmq"
+
+    url: Annotated[SecretText, Meta(description="An AMQP URL with user, password and virtual host.")] = SecretText(
+        "amqp://guest:guest@127.0.0.1:5672/"  # pragma: allowlist secret
+    )
+    queues: Annotated[
+        int, Meta(ge=1, le=64, description="Queues of each group; a key stays in its queue. All processes must agree.")
+    ] = 4

@@ -1,0 +1,57 @@
+"""`relay`: brings the events of some services from their outboxes to the broker."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+
+import uvloop
+
+from moocflix.entrypoints.services import SERVICES, chosen
+from moocflix.platform import logs
+from moocflix.platform.database.urls import DatabaseUrls
+from moocflix.platform.events.brokers import groups_of, open_broker
+from moocflix.platform.events.bus import by_database
+from moocflix.platform.events.relay import Relay
+from moocflix.platform.events.settings import EventsSettings
+from moocflix.platform.process import die_with_parent
+from moocflix.platform.service import Service
+from moocflix.platform.settings import Settings, SettingsError
+
+
+def run(settings: Settings, names: tuple[str, ...]) -> None:
+    """Relay for these services until told to stop; for all, where none is named. Raises SettingsError."""
+    if settings.of(EventsSettings).bus == "postgres":
+        raise SettingsError("There is nothing to relay: events.bus is postgres, where the outboxes are the log.")
+    die_with_parent(parent=os.getppid())
+    lines = logs.configure()
+    services = chosen(names)
+    try:
+        uvloop.run(_relay(settings, services))
+    finally:
+        lines.flush()
+
+
+async def _relay(settings: Settings, services: Sequence[Service]) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    relay = relay_of(settings, services, DatabaseUrls.of(settings))
+    await relay.run(stop)
+
+
+def relay_of(settings: Settings, services: Sequence[Service], urls: DatabaseUrls) -> Relay:
+    """A relay for these services. Raises SettingsError where there is no broker."""
+    broker = open_broker(settings)
+    if broker is None:
+        raise SettingsError("There is no broker.")
+    events = settings.of(EventsSettings)
+    names = [service.name for service in services]
+    return Relay(
+        names,
+        by_database(names, urls.bus_of, poll=events.poll_seconds),
+        broker,
+        topics=[topic for service in services for topic in service.topics],
+        groups=groups_of(SERVICES),
+        settings=events,
+    )

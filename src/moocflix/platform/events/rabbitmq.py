@@ -1,0 +1,284 @@
+"""RabbitMQ: one topic exchange, and quorum queues for each group.
+
+Each group has N queues; the hash of an event's key chooses among them. A queue has one active consumer at a time, so
+that a key stays in order however many workers there are.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+from zlib import crc32
+
+import aio_pika
+from aio_pika.abc import (
+    AbstractChannel,
+    AbstractConnection,
+    AbstractExchange,
+    AbstractIncomingMessage,
+    AbstractQueue,
+    ExchangeType,
+)
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError
+
+from moocflix.platform.errors import Unavailable
+from moocflix.platform.events.broker import Delivery, Parcel, Subscription, Waiting
+from moocflix.platform.events.cloudevents import (
+    JSON,
+    Unreadable,
+    attributes_of,
+    message_of,
+    names_by_type,
+    stand_in,
+)
+from moocflix.platform.events.envelope import Message, Topic
+from moocflix.platform.events.settings import RabbitSettings
+
+_EXCHANGE = "moocflix.events"
+_DEAD = "moocflix.dead-letter"
+# As the AMQP binding of CloudEvents names application properties; the key is its partitioning extension.
+_PREFIX, _KEY = "cloudEvents:", "cloudEvents:partitionkey"
+_PREFETCH = 200
+_HEARTBEAT = 10
+_CONNECT_SECONDS = 5.0
+_KEEP_DEAD = 100_000
+# Beyond any outage: a message that comes back was not refused, it waits for something else.
+_RETURNS = 1_000_000
+_AWAY = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, asyncio.InvalidStateError)
+
+
+class RabbitMQ:
+    """One process's connection to a virtual host."""
+
+    def __init__(self, settings: RabbitSettings) -> None:
+        """Nothing is connected before it is needed."""
+        self._settings = settings
+        self._connection: AbstractConnection | None = None
+        self._channel: AbstractChannel | None = None
+        self._exchanges: dict[str, AbstractExchange] = {}
+        self._turn = asyncio.Lock()
+
+    async def prepare(self, topics: Sequence[Topic[Any]], groups: Mapping[str, Sequence[Topic[Any]]]) -> None:
+        """Make the exchanges, and every group's queues, so that nothing is sent that nobody keeps."""
+        del topics  # An exchange takes any of them.
+        try:
+            channel = await self._sending()
+            for group, followed in groups.items():
+                for number in range(self._settings.queues):
+                    queue = await _declare(channel, group, number)
+                    for topic in followed:
+                        await queue.bind(_EXCHANGE, f"{topic.name}.{number}")
+        except _AWAY as error:
+            raise await self._lost(error) from error
+
+    async def publish(self, parcels: Sequence[Parcel]) -> None:
+        """Send, and wait for every confirmation."""
+        try:
+            _ = await self._sending()
+            events, dead = self._exchanges[_EXCHANGE], self._exchanges[_DEAD]
+            await _confirmed(
+                (dead, parcel.address, parcel.message)
+                if parcel.address.endswith(".dead-letter")
+                else (events, f"{parcel.address}.{self._number(parcel.message)}", parcel.message)
+                for parcel in parcels
+            )
+        except _AWAY as error:
+            raise await self._lost(error) from error
+
+    async def resend(self, group: str, messages: Sequence[Message]) -> None:
+        """Send straight into the group's queues."""
+        try:
+            channel = await self._sending()
+            straight = channel.default_exchange
+            await _confirmed((straight, _queue_name(group, self._number(message)), message) for message in messages)
+        except _AWAY as error:
+            raise await self._lost(error) from error
+
+    def subscribe(self, group: str, topics: Sequence[Topic[Any]]) -> Subscription:
+        """One more consumer of each of the group's queues."""
+        return _RabbitSubscription(self, self._settings.queues, group, topics)
+
+    async def waiting(self, group: str, topics: Sequence[Topic[Any]]) -> Sequence[Waiting]:
+        """How many messages wait in each of the group's queues. Raises Unavailable."""
+        await self.prepare(topics, {group: topics})
+        try:
+            channel = await self._sending()
+            found = []
+            for number in range(self._settings.queues):
+                queue = await _declare(channel, group, number)
+                found.append(Waiting(group, queue.name, queue.declaration_result.message_count or 0))
+        except _AWAY as error:
+            raise await self._lost(error) from error
+        return found
+
+    async def channel(self) -> AbstractChannel:
+        """A channel of its own for a consumer. Raises one of what means that RabbitMQ is away."""
+        async with self._turn:
+            return await (await self._connected()).channel(publisher_confirms=False)
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        connection, self._connection, self._channel = self._connection, None, None
+        if connection is not None:
+            with suppress(*_AWAY):
+                await connection.close()
+
+    async def _sending(self) -> AbstractChannel:
+        async with self._turn:
+            if self._channel is None or self._channel.is_closed:
+                channel = await (await self._connected()).channel(publisher_confirms=True)
+                self._exchanges = {
+                    name: await channel.declare_exchange(name, ExchangeType.TOPIC, durable=True)
+                    for name in (_EXCHANGE, _DEAD)
+                }
+                arguments: dict[str, Any] = {"x-queue-type": "quorum", "x-max-length": _KEEP_DEAD}
+                dead = await channel.declare_queue(_DEAD, durable=True, arguments=arguments)
+                await dead.bind(_DEAD, "#")
+                self._channel = channel
+            return self._channel
+
+    async def _connected(self) -> AbstractConnection:
+        if self._connection is None or self._connection.is_closed:
+            self._connection = await aio_pika.connect(
+                str(self._settings.url), timeout=_CONNECT_SECONDS, heartbeat=_HEARTBEAT
+            )
+        return self._connection
+
+    async def _lost(self, error: BaseException) -> Unavailable:
+        """Begin anew at the next need: what was under way on the old channel is not known."""
+        if not isinstance(error, DeliveryError):
+            await self.close()
+        return Unavailable("RabbitMQ is away.")
+
+    def _number(self, message: Message) -> int:
+        return crc32(message.key.encode()) % self._settings.queues
+
+
+class _RabbitSubscription:
+    """A consumer of all queues of a group, on a channel of its own."""
+
+    def __init__(self, broker: RabbitMQ, queues: int, group: str, topics: Sequence[Topic[Any]]) -> None:
+        self._broker = broker
+        self._queues = queues
+        self._group = group
+        self._names = names_by_type(topics)
+        self._sources = {topic.name: topic.source for topic in topics}
+        self._channel: AbstractChannel | None = None
+        self._arrived: asyncio.Queue[tuple[int, AbstractIncomingMessage]] = asyncio.Queue()
+
+    async def receive(self, seconds: float) -> Sequence[Delivery]:
+        """What has come. Raises Unavailable."""
+        try:
+            await self._consuming()
+        except _AWAY as error:
+            await self.close()
+            raise Unavailable("RabbitMQ is away.") from error
+        try:
+            came = [await asyncio.wait_for(self._arrived.get(), seconds)]
+        except TimeoutError:
+            return []
+        while not self._arrived.empty():
+            came.append(self._arrived.get_nowait())
+        by_queue: dict[tuple[int, str], list[tuple[AbstractIncomingMessage, Message]]] = {}
+        for number, incoming in came:
+            message = self._message(incoming)
+            # A topic has one source: to take sources apart reorders no topic's events.
+            by_queue.setdefault((number, message.source), []).append((incoming, message))
+        return [
+            Delivery([message for _, message in found], [incoming for incoming, _ in found])
+            for found in by_queue.values()
+        ]
+
+    async def done(self, delivery: Delivery) -> None:
+        """Acknowledge; what is lost of it comes again, and the inbox knows it."""
+        with suppress(*_AWAY):
+            for incoming in delivery.receipt:
+                await incoming.ack()
+
+    async def again(self, deliveries: Sequence[Delivery]) -> None:
+        """Close the channel: everything not acknowledged goes back to its place in its queue."""
+        del deliveries
+        await self.close()
+
+    async def close(self) -> None:
+        """Let another be the active consumer."""
+        channel, self._channel = self._channel, None
+        self._arrived = asyncio.Queue()
+        if channel is not None:
+            with suppress(*_AWAY):
+                await channel.close()
+
+    async def _consuming(self) -> None:
+        if self._channel is not None and not self._channel.is_closed:
+            return
+        arrived: asyncio.Queue[tuple[int, AbstractIncomingMessage]] = asyncio.Queue()
+        self._arrived = arrived
+        self._channel = channel = await self._broker.channel()
+        await channel.set_qos(prefetch_count=_PREFETCH)
+        for number in range(self._queues):
+            queue = await _declare(channel, self._group, number)
+            await queue.consume(_putting(arrived, number))
+
+    def _message(self, incoming: AbstractIncomingMessage) -> Message:
+        headers = {str(name): str(value) for name, value in (incoming.headers or {}).items()}
+        key = headers.get(_KEY, "").replace("\0", "")
+        attributes = {name.removeprefix(_PREFIX): value for name, value in headers.items()}
+        try:
+            return message_of(attributes, key=key, data=incoming.body, names=self._names)
+        except Unreadable:
+            place = f"{incoming.message_id or crc32(incoming.body)}/{incoming.routing_key}"
+            topic = (incoming.routing_key or "").rpartition(".")[0]
+            topic = topic if topic in self._sources else next(iter(self._sources))
+            return stand_in(place, topic=topic, source=self._sources[topic], key=key, data=incoming.body)
+
+
+def _putting(arrived: "asyncio.Queue[tuple[int, AbstractIncomingMessage]]", number: int) -> Any:
+    async def put(incoming: AbstractIncomingMessage) -> None:
+        arrived.put_nowait((number, incoming))
+
+    return put
+
+
+async def _confirmed(sending: Any) -> None:
+    """Send in order; return once all are confirmed, whatever becomes of the others."""
+    tasks = [
+        asyncio.ensure_future(exchange.publish(_outgoing(message), address, mandatory=False))
+        for exchange, address, message in sending
+    ]
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+
+
+async def _declare(channel: AbstractChannel, group: str, number: int) -> AbstractQueue:
+    return await channel.declare_queue(
+        _queue_name(group, number),
+        durable=True,
+        arguments={
+            "x-queue-type": "quorum",
+            "x-single-active-consumer": True,
+            "x-dead-letter-exchange": _DEAD,
+            "x-delivery-limit": _RETURNS,
+        },
+    )
+
+
+def _outgoing(message: Message) -> aio_pika.Message:
+    attributes = attributes_of(message)
+    headers: dict[str, Any] = {_PREFIX + name: value for name, value in attributes.items()}
+    headers[_KEY] = message.key
+    return aio_pika.Message(
+        message.data,
+        headers=headers,
+        content_type=JSON,
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        message_id=attributes["id"],
+        type=attributes["type"],
+        timestamp=message.time,
+        correlation_id=message.correlation_id,
+    )
+
+
+def _queue_name(group: str, number: int) -> str:
+    return f"moocflix.{group}.{number}"

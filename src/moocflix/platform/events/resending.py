@@ -1,0 +1,58 @@
+"""Rewinding a group that consumes over a broker: what it is to read again is sent out of the outboxes to it alone."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+
+from moocflix.platform import leases
+from moocflix.platform.database.transaction import Database
+from moocflix.platform.events import copies
+from moocflix.platform.events.broker import Broker, topics_of_group
+from moocflix.platform.events.bus import Fetches
+from moocflix.platform.events.groups import NotRewindable, forget, oldest_after, topics_by_source
+from moocflix.platform.events.inbox import LEASE
+from moocflix.platform.events.postgres import OutboxReader, Position, since
+from moocflix.platform.ids import new_id
+from moocflix.platform.service import Service
+
+_BATCH = 500
+
+
+async def rewind(
+    service: Service,
+    database: Database,
+    buses: Mapping[str, Fetches],
+    broker: Broker,
+    *,
+    time: datetime | None,
+    sources: Iterable[str] | None = None,
+) -> list[str]:
+    """Have the group get again what its sources (all, or these) published from `time` on; which did so.
+
+    As far as the outboxes reach. First the group forgets, in one transaction, then everything is sent: where sending
+    ends halfway, rewind again. Raises NotRewindable or Unavailable.
+    """
+    if not service.rewindable:
+        raise NotRewindable(service.name)
+    followed = topics_by_source(service)
+    chosen = [name for name in followed if sources is None or name in sources]
+    begin = datetime.min.replace(tzinfo=UTC) if time is None else time
+    starts = {name: await since(buses[name], source=name, time=begin) for name in chosen}
+    await broker.prepare((), {service.name: topics_of_group(service.reactions)})
+    async with database.transaction() as tx:
+        await leases.seize(tx, LEASE, holder=new_id())
+        for name, start in starts.items():
+            await forget(tx, name, await oldest_after(buses[name], name, start.last_seq))
+        await copies.start_anew(tx, service)
+        tx.wake()
+    for name, start in starts.items():
+        reader = OutboxReader(buses[name], source=name, topics=followed[name], batch=_BATCH)
+        await _send(reader, start, service.name, broker)
+    return chosen
+
+
+async def _send(reader: OutboxReader, position: Position, group: str, broker: Broker) -> None:
+    """All that the position's snapshot sees; later events come by themselves."""
+    while position.new is not None:
+        batch = await reader.read(position)
+        await broker.resend(group, batch.messages)
+        position = batch.position
