@@ -22,10 +22,11 @@ from moocflix.platform.database.transaction import Database
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.errors import Unavailable
 from moocflix.platform.events import copies
-from moocflix.platform.events.settings import EventsSettings
+from moocflix.platform.events.settings import EventsSettings, KafkaSettings, RabbitSettings
+from moocflix.platform.events.unsent import unsent
 from moocflix.platform.events.wakeups import CHANNEL as OUTBOX_CHANNEL
 from moocflix.platform.events.wakeups import Wakeups
-from moocflix.platform.gauges import set_gauges
+from moocflix.platform.gauges import set_gauges, set_outbox
 from moocflix.platform.health import Check, Health
 from moocflix.platform.http import system
 from moocflix.platform.http.app import framework
@@ -51,6 +52,8 @@ PLATFORM_SECTIONS: tuple[type[Section], ...] = (
     CacheSettings,
     SecretsSettings,
     EventsSettings,
+    KafkaSettings,
+    RabbitSettings,
     JobsSettings,
     ServiceSettings,
     InternalSettings,
@@ -239,18 +242,31 @@ class Runtime:
         checks: dict[str, Check] = {"storage": self._storage.fault, "revocations": revocations}
         checks["rate limits"] = self._limiter.fault
         for service in self.services:
+            if self.settings.of(EventsSettings).bus != "postgres":
+                checks[f"events of {service.name}"] = self._relayed(self.contexts[service.name])
             for part in service.health:
                 checks[f"{service.name} {part.name}"] = _bound(part.check, self.contexts[service.name])
         return checks
+
+    def _relayed(self, context: ServiceContext) -> Check:
+        async def check() -> str | None:
+            seconds = (await unsent(context.database.reader, limit=1)).seconds
+            late = seconds > self.settings.of(EventsSettings).relay_late_seconds
+            return f"have waited to be sent for {seconds:.0f} s" if late else None
+
+        return check
 
     async def _gauges(self, metrics: Metrics) -> None:
         for name, context in self.contexts.items():
             pool = context.database.pool
             for state, number in (("open", pool.open), ("idle", pool.idle), ("waiting", pool.waiting)):
                 metrics.gauge("database_connections", "Connections of this process.", number, service=name, state=state)
-        logs = {name: log.reader for name, log in self._log_of.items()}
+        relayed = self.settings.of(EventsSettings).bus != "postgres"
+        logs = {} if relayed else {name: log.reader for name, log in self._log_of.items()}
         with contextlib.suppress(Unavailable):
             await set_gauges(metrics, self.services, self.contexts, logs)
+            for name, context in self.contexts.items() if relayed else ():
+                set_outbox(metrics, name, await unsent(context.database.reader))
 
     def _description(self) -> dict[str, Any]:
         """Of the whole installation: whoever asks at its gateway does not know which process answers."""
