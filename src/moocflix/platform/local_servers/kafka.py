@@ -1,0 +1,146 @@
+"""A Kafka broker of one node (KRaft) on this machine, out of Maven Central.
+
+Its jars are fetched once into a cache folder; the data folder keeps its ports, so that clients find it again after a
+restart.
+"""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+from moocflix.platform.local_servers.child import LocalServerError, ServerChild, free_port, listens
+from moocflix.platform.process import FileLock, LockTaken
+
+_POM = Path(__file__).with_name("kafka-pom.xml")
+_VERSION = "4.3.1"
+_CACHE = Path("~/.cache/moocflix").expanduser()
+_FETCH_SECONDS, _START_SECONDS = 300, 60
+
+_PROPERTIES = """
+process.roles=broker,controller
+node.id=1
+controller.quorum.bootstrap.servers=127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs={data}
+num.partitions=3
+offsets.topic.num.partitions=4
+offsets.topic.replication.factor=1
+transaction.state.log.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+group.initial.rebalance.delay.ms=0
+auto.create.topics.enable=false
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
+"""
+
+_LOGGING = """
+rootLogger.level=warn
+rootLogger.appenderRef.console.ref=console
+appender.console.type=Console
+appender.console.name=console
+appender.console.layout.type=PatternLayout
+appender.console.layout.pattern=%d %p %c{1}: %m%n
+"""
+
+_JVM = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true")
+
+
+class KafkaServer:
+    """One broker on one data folder."""
+
+    def __init__(self, data: Path, *, cache: Path = _CACHE) -> None:
+        """Nothing happens before `start`."""
+        self._data = data.expanduser().absolute()
+        self._libs = cache / f"kafka-{_VERSION}" / "libs"
+        self._child = ServerChild("Kafka", self._data / "kafka.log")
+        self._port = 0
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """Where clients connect."""
+        return f"127.0.0.1:{self._port}"
+
+    @property
+    def pid(self) -> int | None:
+        """The pid while it runs."""
+        return self._child.pid
+
+    def start(self) -> None:
+        """Fetch, set up and start it; returns once it answers. Raises LocalServerError."""
+        java = _program("java", "a Java runtime (17 or newer; on Debian: apt-get install openjdk-17-jre-headless)")
+        self._data.mkdir(parents=True, exist_ok=True)
+        self._fetch()
+        properties = self._configure()
+        classes = f"{self._libs}/*"
+        self._format(java, classes, properties)
+        logging = f"-Dlog4j2.configurationFile={self._data / 'log4j2.properties'}"
+        self._child.start(
+            [java, *_JVM, logging, "-cp", classes, "kafka.Kafka", properties],
+            answers=lambda: listens(self._port),
+            seconds=_START_SECONDS,
+        )
+
+    def stop(self) -> None:
+        """End it in an orderly way."""
+        self._child.stop()
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._child.kill()
+
+    def _fetch(self) -> None:
+        """Have the jars in the cache; several processes may want them at once."""
+        done = self._libs.parent / "complete"
+        if done.exists():
+            return
+        maven = _program("mvn", "Maven to fetch Kafka with (on Debian: apt-get install maven)")
+        self._libs.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = FileLock(self._libs.parent / "lock")
+        except LockTaken:
+            raise LocalServerError("Another process is fetching Kafka; try again when it is done.") from None
+        try:
+            command = [maven, "-B", "-q", "-f", str(_POM), "dependency:copy-dependencies"]
+            command += ["-DincludeScope=runtime", f"-DoutputDirectory={self._libs}"]
+            fetched = subprocess.run(command, capture_output=True, text=True, timeout=_FETCH_SECONDS, check=False)
+            if fetched.returncode != 0:
+                raise LocalServerError(f"Maven could not fetch Kafka {_VERSION}: {fetched.stdout.strip()[-300:]}")
+            done.touch()
+        finally:
+            lock.release()
+
+    def _configure(self) -> Path:
+        ports = self._data / "ports.json"
+        if not ports.exists():
+            ports.write_text(json.dumps({"port": free_port(), "controller": free_port()}))
+        numbers = json.loads(ports.read_text())
+        self._port = numbers["port"]
+        (self._data / "log4j2.properties").write_text(_LOGGING)
+        properties = self._data / "server.properties"
+        properties.write_text(_PROPERTIES.format(data=self._data / "log", **numbers))
+        return properties
+
+    def _format(self, java: str, classes: str, properties: Path) -> None:
+        if (self._data / "log" / "meta.properties").exists():
+            return
+        tool = [java, "-cp", classes, "kafka.tools.StorageTool"]
+        name = subprocess.run([*tool, "random-uuid"], capture_output=True, text=True, check=True).stdout.strip()
+        command = [*tool, "format", "--standalone", "--ignore-formatted", "-t", name, "-c", str(properties)]
+        formatted = subprocess.run(command, capture_output=True, text=True, check=False)
+        if formatted.returncode != 0:
+            raise LocalServerError(f"Kafka's data folder could not be set up: {formatted.stderr.strip()[-300:]}")
+
+
+def _program(name: str, what: str) -> str:
+    path = shutil.which(name)
+    if path is None:
+        raise LocalServerError(f"Kafka needs {what}; there is no program {name!r} on the PATH.")
+    return path
