@@ -1,0 +1,126 @@
+"""The three buses, each with real servers, behind the two small services of the platform's tests."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Protocol
+from uuid import UUID, uuid4
+
+from moocflix.platform.events.broker import Broker
+from moocflix.platform.events.brokers import groups_of, open_broker
+from moocflix.platform.events.relay import Relay
+from moocflix.platform.events.settings import EventsSettings
+from moocflix.platform.service import Service
+from moocflix.platform.settings import Settings
+from moocflix.platform.worker import Worker
+from tests.platform.post_office import BOOK_CREATION, BOOK_UPDATE, SERVICES, BookState, PostOffice
+
+
+class Server(Protocol):
+    """A broker's server, as a test treats it."""
+
+    def start(self) -> None: ...
+    def stop(self) -> None: ...
+    def kill(self) -> None: ...
+
+
+@dataclass
+class Carrier:
+    """One bus: its settings, and the server behind it, if it has one."""
+
+    name: str
+    settings: Settings
+    server: Server | None
+
+
+class BusOffice:
+    """Publishes, relays and reacts over one bus; the group's name is new for each test."""
+
+    def __init__(self, office: PostOffice, carrier: Carrier) -> None:
+        self.office = office
+        self.carrier = carrier
+        self.archive = office.database("archive", size=2)
+        self.library = office.database("library", size=2)
+
+    @property
+    def relayed(self) -> bool:
+        return self.carrier.server is not None
+
+    def broker(self) -> Broker:
+        broker = open_broker(self.carrier.settings)
+        assert broker is not None
+        return broker
+
+    def worker(self, service: Service) -> Worker:
+        context = self.office.context(service.name, settings=self.carrier.settings)
+        bus = self.office.bus(poll_seconds=0.2)
+        broker = open_broker(self.carrier.settings)
+        return Worker([service], {service.name: context}, dict.fromkeys(SERVICES, bus), broker=broker)
+
+    def relay(self, *services: Service) -> Relay:
+        return Relay(
+            ["library", *(service.name for service in services)],
+            dict.fromkeys(SERVICES, self.office.bus(poll_seconds=0.2)),
+            self.broker(),
+            topics=[BOOK_CREATION, BOOK_UPDATE],
+            groups=groups_of(services),
+            settings=self.carrier.settings.of(EventsSettings),
+        )
+
+    @asynccontextmanager
+    async def running(self, *parts: Worker | Relay) -> AsyncIterator[None]:
+        """These at work, until the block ends."""
+        stop = asyncio.Event()
+        tasks = [asyncio.create_task(part.run(stop)) for part in parts]
+        try:
+            yield
+        finally:
+            stop.set()
+            for result in await asyncio.gather(*tasks, return_exceptions=True):
+                if isinstance(result, BaseException):
+                    raise result
+
+    @asynccontextmanager
+    async def at_work(self, service: Service) -> AsyncIterator[None]:
+        """A worker, and, where the bus has one, a relay."""
+        relays = [self.relay(service)] if self.relayed else []
+        async with self.running(*relays, self.worker(service)):
+            yield
+
+    async def effects(self) -> list[tuple[UUID, int]]:
+        rows = await self.archive.reader.fetch("SELECT id, version FROM effects ORDER BY number")
+        return [(row["id"], row["version"]) for row in rows]
+
+    async def publish(self, books: Sequence[UUID], versions: Sequence[int]) -> None:
+        for version in versions:
+            async with self.library.transaction() as tx:
+                for book in books:
+                    tx.publish(BOOK_UPDATE, BookState(book_id=book, version=version, title=""))
+
+    async def value(self, sql: str) -> Any:
+        return await self.archive.reader.fetchval(sql)
+
+
+def each_in_order(effects: Sequence[tuple[UUID, int]], books: Sequence[UUID], versions: Sequence[int]) -> bool:
+    """Whether every version of every book is there exactly once, and each book's in order."""
+    by_book: dict[UUID, list[int]] = {book: [] for book in books}
+    for book, version in effects:
+        if book in by_book:
+            by_book[book].append(version)
+    return all(found == list(versions) for found in by_book.values())
+
+
+def books(number: int) -> list[UUID]:
+    return [uuid4() for _ in range(number)]
+
+
+async def until(condition: Callable[[], Awaitable[Any]], *, seconds: float = 40.0) -> None:
+    """Wait until `condition` gives something true."""
+    async with asyncio.timeout(seconds):
+        while not await condition():
+            await asyncio.sleep(0.05)
+
+
+LATER = timedelta(hours=1)
