@@ -53,7 +53,8 @@ def _settings() -> "Settings":
 
 @moocflix.command()
 @click.option("--logs", is_flag=True, help="Write the processes' log here instead of into the data folder.")
-def up(*, logs: bool) -> None:
+@click.option("--workers", type=click.IntRange(1, 64), help="Server processes on the one port (http.workers).")
+def up(*, logs: bool, workers: int | None) -> None:
     """Run the whole platform on this machine.
 
     PostgreSQL, migrations, the server and the worker. Listens on MOOCFLIX_PORT (8000); the data are in MOOCFLIX_DATA
@@ -61,7 +62,7 @@ def up(*, logs: bool) -> None:
     """
     from moocflix.entrypoints.up import run
 
-    run(_settings(), logs=logs, say=click.echo)
+    run(_settings(), logs=logs, workers=workers, say=click.echo)
 
 
 @moocflix.command()

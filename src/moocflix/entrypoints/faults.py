@@ -10,7 +10,7 @@ _SENTENCES = {
     "moocflix.platform.migration_files": ("MigrationError",),
     "moocflix.platform.errors": ("Refusal",),
     "moocflix.entrypoints.services": ("UnknownService",),
-    "moocflix.entrypoints.up": ("CannotStart",),
+    "moocflix.entrypoints.shared": ("CannotStart",),
     "moocflix.entrypoints.doctor": ("Fault",),
 }
 

@@ -1,4 +1,4 @@
-"""`serve`: HTTP only, one process with one worker of the server, or with a second listener for internal calls."""
+"""`serve`: HTTP only, in server processes that share a port, or in one with a second listener for internal calls."""
 
 import asyncio
 import os
@@ -38,7 +38,10 @@ def run(settings: Settings, names: tuple[str, ...]) -> None:
         address=http.host,
         port=http.port,
         interface=Interfaces.ASGI,
-        workers=1,
+        workers=http.workers,
+        # The others go on serving meanwhile; a single one is the supervisor's to start again.
+        respawn_failed_workers=http.workers > 1,
+        respawn_interval=0.1,
         runtime_mode=RuntimeModes.st,
         loop=Loops.uvloop,
         http=HTTPModes.http1,

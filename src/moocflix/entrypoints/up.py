@@ -8,10 +8,12 @@ import socket
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from moocflix import __version__
 from moocflix.entrypoints.migrate import sources
+from moocflix.entrypoints.shared import CannotStart, Shared
 from moocflix.entrypoints.supervisor import Child, Record, Signals, Stopped, Supervisor
 from moocflix.platform import data_folder
 from moocflix.platform.data_folder import DataFolderError
@@ -28,17 +30,17 @@ _READY_SECONDS = 60.0
 _PORT_SECONDS = 10.0
 _FAILED_STARTS = 3
 _POSTGRES_RETRY = 3.0
+_CONNECTIONS_EACH = 30
 _FAULTS = (DataFolderError, PostgresError, MigrationError)
 
 
-class CannotStart(Exception):
-    """The platform cannot be started; the text is a sentence for the person who starts it."""
+def run(settings: Settings, *, logs: bool, workers: int | None = None, say: Callable[[str], None]) -> None:
+    """Run the platform until a signal ends it. Raises CannotStart.
 
-
-def run(settings: Settings, *, logs: bool, say: Callable[[str], None]) -> None:
-    """Run the platform until a signal ends it; `logs` sends the processes' output to ours. Raises CannotStart."""
+    `logs` sends the processes' output to ours; `workers` server processes share the port.
+    """
     with Signals().caught() as signals:
-        platform = Platform(settings, signals, logs=logs, say=say)
+        platform = Platform(settings, signals, logs=logs, workers=workers, say=say)
         try:
             platform.run()
         except Stopped:
@@ -52,7 +54,9 @@ def run(settings: Settings, *, logs: bool, say: Callable[[str], None]) -> None:
 class Platform:
     """One run of the platform."""
 
-    def __init__(self, settings: Settings, signals: Signals, *, logs: bool, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, settings: Settings, signals: Signals, *, logs: bool, workers: int | None, say: Callable[[str], None]
+    ) -> None:
         """Nothing happens before `run`."""
         self._begun = time.monotonic()
         self._settings = settings
@@ -64,19 +68,23 @@ class Platform:
         self._postgres: PostgresServer | None = None
         self._postgres_due = 0.0
         self._record = Record(self._data / "run" / "up.json")
-        # Who waits for an answer goes before what can wait.
-        commands = {"server": ("serve", 0), "worker": ("work", 5)}
+        self._workers = workers or self._http.workers
         # Few arenas: the processes have few threads, and each arena keeps memory that it was given once.
         environ = {"MALLOC_ARENA_MAX": "2", **os.environ}
+        commands = {}
+        if self._workers > 1:
+            shared = Shared(settings, self._data, workers=self._workers)
+            environ |= shared.environ
+            commands = shared.commands
+        ours = [sys.executable, "-m", "moocflix"]
         children = [
-            Child(
-                name,
-                [sys.executable, "-m", "moocflix", command],
-                environ=environ,
-                log=None if logs else self._data / "logs" / f"{name}.log",
-                nice=nice,
-            )
-            for name, (command, nice) in commands.items()
+            Child(name, command, environ=environ, log=None if logs else self._data / "logs" / f"{name}.log", nice=nice)
+            # Who waits for an answer goes before what can wait.
+            for name, command, nice in [
+                ("server", [*ours, "serve"], 0),
+                ("worker", [*ours, "work"], 5),
+                *((name, command, 0) for name, command in commands.items()),
+            ]
         ]
         self._children = children
         self._supervisor = Supervisor(children, record=self._record, signals=signals, say=say)
@@ -137,7 +145,9 @@ class Platform:
         if self._settings.of(DatabaseSettings).url:
             return
         options = PostgresOptions.of(self._settings.of(PostgresSettings))
-        self._postgres = PostgresServer(self._data, options=options)
+        # Each server process has pools of its own.
+        most = max(options.max_connections, _CONNECTIONS_EACH * (self._workers + 1))
+        self._postgres = PostgresServer(self._data, options=replace(options, max_connections=most))
         self._postgres.start()
         for notice in self._postgres.notices:
             self._say(notice)

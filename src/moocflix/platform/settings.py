@@ -62,6 +62,9 @@ class HttpSettings(Section, frozen=True, kw_only=True):
 
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535, description="Port to listen on.")] = 8000
+    workers: Annotated[
+        int, Meta(ge=1, le=64, description="Server processes that share the port; above one, set cache.url too.")
+    ] = 1
     body_limit: Annotated[
         int, Meta(ge=1024, description="Largest body of an ordinary request, in bytes; uploads have their own.")
     ] = 1_048_576

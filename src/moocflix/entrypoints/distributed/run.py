@@ -16,8 +16,8 @@ from moocflix.entrypoints.distributed.layout import BUCKET, REGION, Layout
 from moocflix.entrypoints.gateway import envoy as envoy_file
 from moocflix.entrypoints.migrate import sources
 from moocflix.entrypoints.services import SERVICES
+from moocflix.entrypoints.shared import CannotStart
 from moocflix.entrypoints.supervisor import Child, Signals, Stopped, Supervisor
-from moocflix.entrypoints.up import CannotStart
 from moocflix.platform import data_folder
 from moocflix.platform.data_folder import DataFolderError
 from moocflix.platform.database.urls import DatabaseUrls

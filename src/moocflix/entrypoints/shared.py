@@ -1,0 +1,33 @@
+"""What several server processes of one machine share beside the database, so that they answer as one."""
+
+import os
+import secrets
+from pathlib import Path
+
+from moocflix.platform.local_servers import valkey
+from moocflix.platform.local_servers.child import LocalServerError, free_port
+from moocflix.platform.settings import Settings
+
+
+class CannotStart(Exception):
+    """The platform cannot be started; the text is a sentence for the person who starts it."""
+
+
+class Shared:
+    """The variables that the processes get, and the command of a Valkey of their own where no other is named."""
+
+    def __init__(self, settings: Settings, data: Path, *, workers: int) -> None:
+        """Raises CannotStart where there is no Valkey to be had."""
+        self.environ = {"MOOCFLIX_HTTP_WORKERS": str(workers)}
+        self.commands: dict[str, list[str]] = {}
+        if settings.value("MOOCFLIX_HTTP_CACHE_SECONDS") is None:
+            # One process hears of another's writes a moment late: a page kept here could be older than one's own write.
+            self.environ["MOOCFLIX_HTTP_CACHE_SECONDS"] = "0"
+        if settings.value("MOOCFLIX_CACHE_URL") or os.environ.get("MOOCFLIX_CACHE_URL"):
+            return
+        port, password = free_port(), secrets.token_hex(24)
+        try:
+            self.commands["valkey"] = valkey.command(folder=data / "valkey", port=port, password=password)
+        except LocalServerError as error:
+            raise CannotStart(f"{workers} server processes count requests together: {error}") from error
+        self.environ["MOOCFLIX_CACHE_URL"] = valkey.url(port=port, password=password)

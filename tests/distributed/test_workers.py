@@ -1,0 +1,129 @@
+"""`moocflix up --workers 3`: what holds with one server process holds with three."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import psutil
+import pytest
+
+from tests.distributed.test_neighbours import COURSE
+from tests.journeys.conftest import Installation, eventually, free_port, wait_until_ready
+from tests.journeys.test_first_course import data_of, sign_up
+
+WORKERS = 3
+LIMIT = 60
+
+
+@pytest.fixture(scope="module")
+def trio() -> Iterator[Installation]:
+    folder = Path(tempfile.mkdtemp(prefix="moocflix-workers-"))
+    folder.chmod(0o755)
+    port = free_port()
+    environ = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("MOOCFLIX_")},
+        "MOOCFLIX_PORT": str(port),
+        "MOOCFLIX_DATA": str(folder / "data"),
+        "MOOCFLIX_HTTP_API_LIMIT": str(LIMIT),
+        "MOOCFLIX_HTTP_AUTH_LIMIT": "100000",
+    }
+    with (folder / "log").open("wb") as log:
+        command = [sys.executable, "-m", "moocflix", "up", "--workers", str(WORKERS)]
+        process = subprocess.Popen(command, env=environ, stdout=log, stderr=log)
+    url = f"http://127.0.0.1:{port}"
+    try:
+        wait_until_ready(url, process)
+        yield Installation(url, folder / "data", process, environ)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def servers(trio: Installation) -> list[psutil.Process]:
+    """The processes that answer: below the first child, the server."""
+    below = psutil.Process(trio.process.pid).children()
+    server = next(child for child in below if child.cmdline()[-1:] == ["serve"])
+    return [child for child in server.children() if "resource_tracker" not in " ".join(child.cmdline())]
+
+
+async def anew(trio: Installation, method: str, path: str, **options: object) -> httpx.Response:
+    """On a connection of its own, which any of the processes may take."""
+    async with httpx.AsyncClient(base_url=trio.url, timeout=30) as client:
+        return await client.request(method, path, **options)  # type: ignore[arg-type]
+
+
+async def person(trio: Installation, role: str) -> dict[str, str]:
+    async with httpx.AsyncClient(base_url=trio.url, timeout=30) as client:
+        return await sign_up(client, role)
+
+
+async def test_three_processes_share_the_port(trio: Installation) -> None:
+    async def three() -> bool | None:
+        return len(servers(trio)) >= WORKERS or None
+
+    await eventually(three, seconds=30)
+
+
+async def test_requests_are_counted_together(trio: Installation) -> None:
+    learner = await person(trio, "student")
+    asked = [anew(trio, "GET", "/api/v1/users/profile", headers=learner) for _ in range(LIMIT + 30)]
+    statuses = [response.status_code for response in await asyncio.gather(*asked)]
+    assert statuses.count(429) >= 25
+    # The allowance grows back evenly while the requests come in.
+    assert LIMIT <= statuses.count(200) <= LIMIT + 5
+
+
+async def test_everybody_reads_what_was_just_written(trio: Installation) -> None:
+    teacher = await person(trio, "instructor")
+    made = data_of(await anew(trio, "POST", "/api/v1/courses", json=COURSE, headers=teacher))
+    path = f"/api/v1/courses/{made['courseId']}"
+    for number in range(10):
+        title = f"Knots {number}"
+        assert (await anew(trio, "PUT", path, json={"title": title}, headers=teacher)).status_code == 200
+        for _ in range(3):
+            assert data_of(await anew(trio, "GET", path, headers=await person(trio, "student")))["title"] == title
+
+
+async def test_a_key_is_answered_once_by_all(trio: Installation) -> None:
+    teacher = await person(trio, "instructor")
+    headers = {**teacher, "idempotency-key": str(uuid4())}
+    asked = [anew(trio, "POST", "/api/v1/courses", json=COURSE, headers=headers) for _ in range(9)]
+    answered = await asyncio.gather(*asked)
+    assert {response.status_code for response in answered} <= {201, 409}
+    assert len({json.dumps(response.json()["data"]) for response in answered if response.status_code == 201}) == 1
+
+
+async def test_an_ended_session_is_refused_by_all_within_five_seconds(trio: Installation) -> None:
+    learner = await person(trio, "student")
+    assert (await anew(trio, "POST", "/api/v1/users/logout", headers=learner)).status_code == 200
+    ended = time.monotonic()
+
+    async def refused() -> bool | None:
+        asked = [anew(trio, "GET", "/api/enrollments", headers=learner) for _ in range(6)]
+        return all(response.status_code == 401 for response in await asyncio.gather(*asked)) or None
+
+    await eventually(refused, seconds=10)
+    assert time.monotonic() - ended < 5
+
+
+async def test_one_that_is_killed_comes_back_while_the_others_serve(trio: Installation) -> None:
+    before = servers(trio)
+    before[0].kill()
+
+    async def back() -> bool | None:
+        now = servers(trio)
+        return (len(now) >= WORKERS and before[0].pid not in {one.pid for one in now}) or None
+
+    await eventually(back, seconds=30)
+    assert (await anew(trio, "GET", "/health/ready")).status_code == 200
