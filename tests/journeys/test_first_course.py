@@ -86,7 +86,12 @@ async def test_an_instructor_teaches_and_a_learner_finishes(http: httpx.AsyncCli
     assert course_id in [course["courseId"] for course in found]
     assert title in [course["title"] for course in found]
 
-    enrolled = await http.post(f"/api/v1/courses/{course_id}/enroll", headers=learner)
+    async def enrol() -> httpx.Response | None:
+        # Enrollments hears by an event that the course is published now.
+        response = await http.post(f"/api/v1/courses/{course_id}/enroll", headers=learner)
+        return None if response.status_code == 404 else response
+
+    enrolled = await eventually(enrol, seconds=10)
     assert enrolled.status_code == 201
     enrollment_id = data_of(enrolled)["enrollmentId"]
     assert (await http.post(f"/api/v1/courses/{course_id}/enroll", headers=learner)).status_code == 409
