@@ -263,3 +263,10 @@ async def test_the_settings_choose_the_store(tmp_path: Path) -> None:
     assert isinstance(open_storage(Settings(bucket, {})), S3Storage)
     with pytest.raises(SettingsError, match="MOOCFLIX_STORAGE_S3_BUCKET"):
         open_storage(Settings({"MOOCFLIX_STORAGE_KIND": "s3"}, {}))
+
+
+async def test_a_listing_of_everything_leaves_nothing_out(storage: Storage) -> None:
+    await storage.put("all/one", chunks(b"1"), content_type="text/plain")
+    await storage.put("every/two", chunks(b"22"), content_type="text/plain")
+    found = {listed.key: listed.size async for listed in storage.list_all()}
+    assert {"all/one": 1, "every/two": 2}.items() <= found.items()

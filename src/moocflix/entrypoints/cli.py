@@ -133,6 +133,15 @@ def migrate(*, pre_only: bool) -> None:
 
 @moocflix.command(**_HANDS_ON)
 @_arguments
+def move(arguments: tuple[str, ...]) -> None:
+    """Move an embedded installation into a distributed one."""
+    from moocflix.entrypoints.move import move as command
+
+    command.main(args=list(arguments), prog_name="moocflix move", obj=_settings())
+
+
+@moocflix.command(**_HANDS_ON)
+@_arguments
 def users(arguments: tuple[str, ...]) -> None:
     """Make admins and new signing keys."""
     from moocflix.entrypoints.users import users as command
@@ -152,25 +161,13 @@ def openapi(output: Path | None) -> None:
         output.write_text(text())
 
 
-@moocflix.command()
-@click.option("--output", type=click.Path(dir_okay=False, path_type=Path), help="Write it to this file.")
-@click.option(
-    "--against",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Instead, say what would break those who go by this released description; the exit code is 1 then.",
-)
-def asyncapi(output: Path | None, against: Path | None) -> None:
-    """Print the AsyncAPI description of the events, as YAML."""
-    from moocflix.entrypoints.asyncapi import breaks_since, text
+@moocflix.command(**_HANDS_ON)
+@_arguments
+def asyncapi(arguments: tuple[str, ...]) -> None:
+    """Print the AsyncAPI description of the events, or compare it with a released one."""
+    from moocflix.entrypoints.asyncapi import asyncapi as command
 
-    if against is not None:
-        found = breaks_since(against)
-        click.echo("\n".join(found) or "Nothing breaks.")
-        sys.exit(bool(found))
-    elif output is None:
-        click.echo(text(), nl=False)
-    else:
-        output.write_text(text())
+    command.main(args=list(arguments), prog_name="moocflix asyncapi")
 
 
 @moocflix.command()

@@ -41,7 +41,7 @@ class Secrets:
         """`given` looks a variable of the environment up."""
         self.folder = folder
         self.make = make
-        self._given = given
+        self.given = given
         self._read: dict[str, bytes] = {}
 
     @classmethod
@@ -67,7 +67,7 @@ class Secrets:
             raise ValueError(name)
         variable = f"MOOCFLIX_SECRET_{name}".replace("-", "_").upper()
         path = self.folder / name
-        given = self._given(variable) if self._given else None
+        given = self.given(variable) if self.given else None
         found = given.encode() if given is not None else read_or_make(path, make=_random_text if self.make else None)
         secret = found.strip()
         if len(secret) < _LEAST_LENGTH:

@@ -72,7 +72,16 @@ class LocalStorage:
 
     async def list(self, prefix: str) -> AsyncIterator[ListedObject]:
         """Files by prefix; see the port."""
-        async for page in obstore.list(self._objects, checked_prefix(prefix)):
+        async for listed in self._list(checked_prefix(prefix)):
+            yield listed
+
+    async def list_all(self) -> AsyncIterator[ListedObject]:
+        """All files; see the port."""
+        async for listed in self._list(None):
+            yield listed
+
+    async def _list(self, below: str | None) -> AsyncIterator[ListedObject]:
+        async for page in obstore.list(self._objects, below):
             for meta in page:
                 yield ListedObject(key=meta["path"], size=meta["size"], modified=meta["last_modified"])
 

@@ -85,6 +85,9 @@ class Storage(Protocol):
     def list(self, prefix: str) -> AsyncIterator[ListedObject]:
         """Every file whose key starts with `prefix`, which ends with a slash."""
 
+    def list_all(self) -> AsyncIterator[ListedObject]:
+        """Every file that there is."""
+
     async def delete_prefix(self, prefix: str) -> None:
         """Remove every file whose key starts with `prefix`, which ends with a slash, half stored ones too."""
 

@@ -80,8 +80,17 @@ class S3Storage:
 
     async def list(self, prefix: str) -> AsyncIterator[ListedObject]:
         """Files by prefix; see the port."""
-        with named(prefix):
-            async for page in obstore.list(self._store, checked_prefix(prefix)):
+        async for listed in self._list(checked_prefix(prefix)):
+            yield listed
+
+    async def list_all(self) -> AsyncIterator[ListedObject]:
+        """All files; see the port."""
+        async for listed in self._list(None):
+            yield listed
+
+    async def _list(self, below: str | None) -> AsyncIterator[ListedObject]:
+        with named(below or ""):
+            async for page in obstore.list(self._store, below):
                 for meta in page:
                     yield ListedObject(key=meta["path"], size=meta["size"], modified=meta["last_modified"])
 

@@ -1,0 +1,116 @@
+"""`move`: an embedded installation, stopped, into a distributed one: secrets, rows, files, and no event lost."""
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import click
+
+from moocflix.entrypoints.migrate import running_database, sources
+from moocflix.platform.database.urls import DatabaseUrls
+from moocflix.platform.errors import Conflict
+from moocflix.platform.moving import Route, move_tables
+from moocflix.platform.postgres_address import running_address
+from moocflix.platform.secrets import SecretMissing, Secrets, read_or_make
+from moocflix.platform.settings import PlatformSettings, Settings, SettingsError, load
+from moocflix.platform.storage.port import ObjectMissing, Storage
+from moocflix.platform.storage.settings import open_storage
+
+# Each installation has its own of these; the others are what stored data are sealed and signed with.
+_OWN_SECRETS = {"postgres-password", "database", "s3", "valkey"}
+
+
+class StillRunning(Conflict):
+    """Somebody may write while the data move."""
+
+    def __init__(self, data: Path) -> None:
+        super().__init__(f"The platform of {data} is running. Stop it first, and keep the other one stopped too.")
+
+
+class SecretsDiffer(Conflict):
+    """The target has a secret of its own, with which the data that move could not be read."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"The target's secret {name!r} is not the same. Give it this installation's, or remove it.")
+
+
+def settings_of(file: Path) -> Settings:
+    """The target's settings: a file with a line `MOOCFLIX_…=value` for each. Raises SettingsError."""
+    environ = {"MOOCFLIX_CONFIG": os.devnull}
+    for line in file.read_text(encoding="utf-8").splitlines():
+        text = line.strip().removeprefix("export ")
+        if not text or text.startswith("#"):
+            continue
+        name, equals, value = text.partition("=")
+        if not equals or not name.startswith("MOOCFLIX_"):
+            raise SettingsError(
+                f"{file} must have lines such as MOOCFLIX_DATABASE_URL=postgresql://…, and has {text!r}."
+            )
+        environ[name] = value.strip().strip("\"'")
+    return load(environ=environ)
+
+
+def routes(services: Sequence[str], here: DatabaseUrls, there: DatabaseUrls) -> list[Route]:
+    """Each service's way, as the owner of its tables on both sides."""
+    return [Route(name, here.owner_at(here.admin_of(name)), there.owner_at(there.admin_of(name))) for name in services]
+
+
+def carry_secrets(here: Secrets, there: Secrets) -> None:
+    """Give the target the secrets that it has not. Raises SecretsDiffer where it has others."""
+    for path in sorted(here.folder.iterdir()):
+        if path.name.startswith(".") or path.name in _OWN_SECRETS or not path.is_file():
+            continue
+        secret = path.read_bytes()
+        try:
+            held = Secrets(there.folder, make=False, given=there.given).text(path.name)
+        except SecretMissing:
+            held = read_or_make(there.folder / path.name, make=path.read_bytes)
+        if held.strip() != secret.strip():
+            raise SecretsDiffer(path.name)
+
+
+async def move_files(here: Storage, there: Storage) -> int:
+    """Copy every file that is not there yet; how many were copied."""
+    copied = 0
+    async for listed in here.list_all():
+        if not await _is_there(there, listed.key, listed.size):
+            stored = await here.head(listed.key)
+            await there.put(stored.key, here.read(stored), content_type=stored.content_type)
+            copied += 1
+    return copied
+
+
+async def _is_there(storage: Storage, key: str, size: int) -> bool:
+    try:
+        return (await storage.head(key)).size == size
+    except ObjectMissing:
+        return False
+
+
+def run(settings: Settings, target: Settings, *, replace: bool, report: Callable[[str], None]) -> None:
+    """Move everything. Begun again after a fault it goes on with the files, and with `replace` begins the rows anew."""
+    data = settings.of(PlatformSettings).data
+    if running_address(data) is not None:
+        raise StillRunning(data)
+    carry_secrets(Secrets.of(settings), Secrets.of(target))
+    with running_database(settings) as here:
+        there = DatabaseUrls.of(target)
+        names = [source.name for source in sources()]
+        rows = asyncio.run(move_tables(routes(names, here, there), replace=replace))
+    for service, count in rows.items():
+        report(f"{service}: {count} rows")
+    count = asyncio.run(move_files(open_storage(settings), open_storage(target)))
+    report(f"{count} files have been copied. Start the other installation; this one is as it was.")
+
+
+@click.command()
+@click.argument("target", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--replace", is_flag=True, help="Lose what the target's databases hold.")
+@click.pass_obj
+def move(settings: Settings, target: Path, *, replace: bool) -> None:
+    """Move this embedded installation, stopped, into a distributed one.
+
+    TARGET is a file with that one's settings, a line MOOCFLIX_…=value for each; its databases are migrated already.
+    """
+    run(settings, settings_of(target), replace=replace, report=click.echo)
