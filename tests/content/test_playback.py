@@ -111,14 +111,27 @@ async def test_a_lesson_that_is_no_published_preview_opens_nothing(school: Schoo
     assert (await school.platform.http.get(f"/api/v1/content/{video_id}/stream")).status_code == 401
 
 
+async def test_a_preview_in_a_module_that_is_a_draft_opens_nothing(school: School) -> None:
+    video_id = await school.video(transcode=True)
+    await preview(school, video_id)
+    assert (await school.platform.http.get(f"/api/v1/content/{video_id}/stream")).status_code == 200
+    path = f"/api/v1/courses/{school.course.id}/modules"
+    for module in data_of(await school.owner.get(path))["modules"]:
+        module_id = module.get("moduleId", module.get("id"))
+        assert (await school.owner.put(f"{path}/{module_id}", {"status": "draft"})).status_code == 200
+    await school.platform.settle()
+    assert (await school.platform.http.get(f"/api/v1/content/{video_id}/stream")).status_code == 401
+
+
 async def test_a_lesson_of_another_course_opens_nothing(school: School) -> None:
     video_id = await school.video(transcode=True)
     theirs = await school.platform.course(owner=school.stranger)
     async with school.platform.database("content").transaction() as tx:
         await tx.execute(
-            "INSERT INTO lessons_copy (lesson_id, version, course_id, video_id, preview, published) "
-            "VALUES (gen_random_uuid(), 1, $1, $2, true, true)",
+            "INSERT INTO lessons_copy (lesson_id, version, course_id, module_id, video_id, preview, published) "
+            "VALUES (gen_random_uuid(), 1, $1, $2, $3, true, true)",
             theirs.id,
+            theirs.modules[0],
             video_id,
         )
     assert (await school.stranger.get(f"/api/v1/content/{video_id}/stream")).status_code == 404

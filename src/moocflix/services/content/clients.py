@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from moocflix.contracts.courses import CoursePage, CourseState, LessonPage, LessonState
+from moocflix.contracts.courses import CoursePage, CourseState, LessonPage, LessonState, ModulePage, ModuleState
 from moocflix.contracts.enrollments import EnrollmentFound, EnrollmentPage, EnrollmentState
 from moocflix.platform.service import ServiceContext
 
@@ -22,6 +22,22 @@ async def course_page(context: ServiceContext, cursor: str | None) -> tuple[Sequ
         "/internal/courses", reply=CoursePage, query={"cursor": cursor, "limit": 100}
     )
     return page.courses, page.next_cursor
+
+
+async def fetch_module(context: ServiceContext, module_id: UUID) -> ModuleState | None:
+    """A module's state; None where there is no such module."""
+    module: ModuleState | None = await context.http("courses").get(
+        f"/internal/modules/{module_id}", reply=ModuleState, missing_ok=True
+    )
+    return module
+
+
+async def module_page(context: ServiceContext, cursor: str | None) -> tuple[Sequence[ModuleState], str | None]:
+    """Some modules, and where the next page begins."""
+    page: ModulePage = await context.http("courses").get(
+        "/internal/modules", reply=ModulePage, query={"cursor": cursor, "limit": 100}
+    )
+    return page.modules, page.next_cursor
 
 
 async def fetch_lesson(context: ServiceContext, lesson_id: UUID) -> LessonState | None:

@@ -1,7 +1,7 @@
 """What content does on events: others' and, since another may transcode, its own."""
 
 from moocflix.contracts.content import TranscodingCompleted, TranscodingRequested
-from moocflix.contracts.courses import CourseDeleted, CourseState, LessonDeleted, LessonState
+from moocflix.contracts.courses import CourseDeleted, CourseState, LessonDeleted, LessonState, ModuleDeleted, ModuleState
 from moocflix.contracts.enrollments import EnrollmentState
 from moocflix.platform.clock import utc_now
 from moocflix.platform.database.transaction import Tx
@@ -19,6 +19,16 @@ async def course_changed(tx: Tx, course: CourseState, _message: Message) -> None
 async def course_deleted(tx: Tx, course: CourseDeleted, _message: Message) -> None:
     """Leave a tombstone, and delete the course's videos."""
     await videos.bury_course(tx, course=course)
+
+
+async def module_changed(tx: Tx, module: ModuleState, _message: Message) -> None:
+    """Keep the module's copy."""
+    await course_sql.upsert_module(tx, module)
+
+
+async def module_deleted(tx: Tx, module: ModuleDeleted, _message: Message) -> None:
+    """Leave a tombstone."""
+    await course_sql.bury_module(tx, module)
 
 
 async def lesson_changed(tx: Tx, lesson: LessonState, _message: Message) -> None:

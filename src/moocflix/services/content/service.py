@@ -11,6 +11,9 @@ from moocflix.contracts.courses import (
     LESSON_CREATION,
     LESSON_DELETED,
     LESSON_UPDATED,
+    MODULE_CREATION,
+    MODULE_DELETED,
+    MODULE_UPDATED,
 )
 from moocflix.contracts.enrollments import STUDENT_ENROLLED, STUDENT_UNENROLLED
 from moocflix.platform.service import Copy, Job, PersonalTable, Reaction, Service
@@ -34,6 +37,9 @@ service = Service(
         Reaction(topic=COURSE_CREATION, run=reactions.course_changed),
         Reaction(topic=COURSE_UPDATE, run=reactions.course_changed),
         Reaction(topic=COURSE_DELETION, run=reactions.course_deleted),
+        Reaction(topic=MODULE_CREATION, run=reactions.module_changed),
+        Reaction(topic=MODULE_UPDATED, run=reactions.module_changed),
+        Reaction(topic=MODULE_DELETED, run=reactions.module_deleted),
         Reaction(topic=LESSON_CREATION, run=reactions.lesson_changed),
         Reaction(topic=LESSON_UPDATED, run=reactions.lesson_changed),
         Reaction(topic=LESSON_DELETED, run=reactions.lesson_deleted),
@@ -56,6 +62,13 @@ service = Service(
             fetch=clients.fetch_course,
             upsert=course_sql.upsert_course,
             pages=clients.course_page,
+        ),
+        Copy(
+            entity="module",
+            table="modules_copy",
+            fetch=clients.fetch_module,
+            upsert=course_sql.upsert_module,
+            pages=clients.module_page,
         ),
         Copy(
             entity="lesson",

@@ -1,8 +1,8 @@
-"""The statements of courses_copy and lessons_copy."""
+"""The statements of courses_copy, modules_copy and lessons_copy."""
 
 from uuid import UUID
 
-from moocflix.contracts.courses import CourseDeleted, CourseState, LessonDeleted, LessonState
+from moocflix.contracts.courses import CourseDeleted, CourseState, LessonDeleted, LessonState, ModuleDeleted, ModuleState
 from moocflix.platform.database.transaction import Reader, Tx
 from moocflix.platform.errors import CopyMissing
 from moocflix.services.content.course.model import CourseCopy, CourseNotFound
@@ -65,21 +65,57 @@ async def bury_course(tx: Tx, gone: CourseDeleted) -> None:
     )
 
 
+async def upsert_module(tx: Tx, state: ModuleState) -> None:
+    """Apply a module's state where it is newer than the copy."""
+    await name_course(tx, course_id=state.course_id)
+    await tx.execute(
+        """
+        INSERT INTO modules_copy AS m (module_id, version, course_id, published)
+        VALUES ($1, $2, $3, $4)
+        ON CONFLICT (module_id) DO UPDATE
+           SET version = excluded.version, published = excluded.published
+         WHERE m.version < excluded.version AND NOT m.deleted
+        """,
+        state.module_id,
+        state.version,
+        state.course_id,
+        state.status == "published",
+    )
+
+
+async def bury_module(tx: Tx, gone: ModuleDeleted) -> None:
+    """Leave a tombstone: the copy of a module that was deleted."""
+    await name_course(tx, course_id=gone.course_id)
+    await tx.execute(
+        """
+        INSERT INTO modules_copy AS m (module_id, version, course_id, deleted)
+        VALUES ($1, $2, $3, true)
+        ON CONFLICT (module_id) DO UPDATE
+           SET version = excluded.version, published = false, deleted = true
+         WHERE m.version < excluded.version
+        """,
+        gone.module_id,
+        gone.version,
+        gone.course_id,
+    )
+
+
 async def upsert_lesson(tx: Tx, state: LessonState) -> None:
     """Apply a lesson's state where it is newer than the copy."""
     await name_course(tx, course_id=state.course_id)
     await tx.execute(
         """
-        INSERT INTO lessons_copy AS l (lesson_id, version, course_id, video_id, preview, published)
-        VALUES ($1, $2, $3, $4, $5, $6)
+        INSERT INTO lessons_copy AS l (lesson_id, version, course_id, module_id, video_id, preview, published)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
         ON CONFLICT (lesson_id) DO UPDATE
-           SET version = excluded.version, video_id = excluded.video_id, preview = excluded.preview,
-               published = excluded.published
+           SET version = excluded.version, module_id = excluded.module_id, video_id = excluded.video_id,
+               preview = excluded.preview, published = excluded.published
          WHERE l.version < excluded.version AND NOT l.deleted
         """,
         state.lesson_id,
         state.version,
         state.course_id,
+        state.module_id,
         state.video_id,
         state.preview,
         state.status == "published",
@@ -91,8 +127,8 @@ async def bury_lesson(tx: Tx, gone: LessonDeleted) -> None:
     await name_course(tx, course_id=gone.course_id)
     await tx.execute(
         """
-        INSERT INTO lessons_copy AS l (lesson_id, version, course_id, deleted)
-        VALUES ($1, $2, $3, true)
+        INSERT INTO lessons_copy AS l (lesson_id, version, course_id, module_id, deleted)
+        VALUES ($1, $2, $3, $4, true)
         ON CONFLICT (lesson_id) DO UPDATE
            SET version = excluded.version, video_id = NULL, preview = false, published = false, deleted = true
          WHERE l.version < excluded.version
@@ -100,4 +136,5 @@ async def bury_lesson(tx: Tx, gone: LessonDeleted) -> None:
         gone.lesson_id,
         gone.version,
         gone.course_id,
+        gone.module_id,
     )

@@ -11,12 +11,24 @@ CREATE TABLE courses_copy (
     CHECK (version = 0 OR instructor_id IS NOT NULL)
 );
 
+-- A copy of modules, fed by Module-* events: a lesson is published only where its module is.
+CREATE TABLE modules_copy (
+    module_id  uuid PRIMARY KEY,
+    version    integer NOT NULL DEFAULT 0,
+    course_id  uuid NOT NULL REFERENCES courses_copy (course_id),
+    published  boolean NOT NULL DEFAULT false,
+    deleted    boolean NOT NULL DEFAULT false
+);
+
+CREATE INDEX modules_copy_course ON modules_copy (course_id);
+
 -- A copy of lessons, fed by Lesson-* events: which video a lesson shows, and whether to anybody.
 -- The video may be unknown or another course's: what a lesson says of it is its author's word alone.
 CREATE TABLE lessons_copy (
     lesson_id  uuid PRIMARY KEY,
     version    integer NOT NULL DEFAULT 0,
     course_id  uuid NOT NULL REFERENCES courses_copy (course_id),
+    module_id  uuid NOT NULL,
     video_id   uuid,
     preview    boolean NOT NULL DEFAULT false,
     published  boolean NOT NULL DEFAULT false,

@@ -28,9 +28,11 @@ _SIGHT = f"""
 SELECT video.*,
        EXISTS (SELECT FROM enrollments_copy e
                 WHERE e.user_id = $2 AND e.course_id = video.course_id AND e.active AND e.version > 0) AS enrolled,
-       EXISTS (SELECT FROM lessons_copy l JOIN courses_copy c ON c.course_id = l.course_id
+       EXISTS (SELECT FROM lessons_copy l
+                 JOIN modules_copy m ON m.module_id = l.module_id
+                 JOIN courses_copy c ON c.course_id = l.course_id
                 WHERE l.video_id = video.id AND l.course_id = video.course_id AND l.preview AND l.published
-                  AND NOT l.deleted AND c.published AND NOT c.deleted) AS preview
+                  AND NOT l.deleted AND m.published AND NOT m.deleted AND c.published AND NOT c.deleted) AS preview
   FROM ({_VIDEO}) video
 """
 
