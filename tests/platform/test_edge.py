@@ -343,6 +343,7 @@ async def test_a_limit_is_counted_for_each_caller(start: Callable[..., Awaitable
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert answers[0].headers["ratelimit-policy"] == '"api";q=3;w=60'
     assert answers[0].headers["ratelimit"].startswith('"api";r=2;')
+    assert answers[3].headers["ratelimit"].startswith('"api";r=0;')
     assert 0 < int(answers[3].headers["retry-after"]) <= 21
     signed_in = {"authorization": f"Bearer {probe.token}"}
     assert (await probe.http.get("/things", headers=signed_in)).status_code == 200

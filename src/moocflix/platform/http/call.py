@@ -28,6 +28,7 @@ class Call:
         "context",
         "headers",
         "idempotency_key",
+        "limits",
         "method",
         "path",
         "principal",
@@ -61,6 +62,7 @@ class Call:
         self.body = b""
         self.tx: Tx | None = None
         self.shared = False
+        self.limits: list[tuple[bytes, bytes]] = []
         self._operation_id: UUID | None = None
         cast("dict[str, Any]", scope)[_KEY] = self
 

@@ -114,12 +114,9 @@ class Edge:
             await parts.identify(call)
         finally:
             # A token that does not count is counted too, so that nobody guesses for free.
-            limit = await self._limit(call)
+            await self._limit(call)
         call.route.who.check(call.principal)
-        outcome = await self._kept(call) or await self._fresh(call)
-        if isinstance(outcome, Answer):
-            outcome.headers.extend(limit)
-        return outcome
+        return await self._kept(call) or await self._fresh(call)
 
     def _route(self, call: Call) -> None:
         # Before anything asks what the path is: `//internal/users` is one of the internal paths, too.
@@ -154,10 +151,10 @@ class Edge:
             call.route = route
             call.context = self._parts.contexts[handler.opt["service"]]
 
-    async def _limit(self, call: Call) -> Headers:
+    async def _limit(self, call: Call) -> None:
         rate = call.route.rate
         if rate == "none":
-            return []
+            return
         caller = call.client_address
         if rate == "media":
             caller = call.scope["path_params"].get("token", caller)
@@ -165,10 +162,10 @@ class Edge:
             caller = call.principal.subject
         limit = self._limits[rate]
         verdict = await self._parts.limiter.hit(f"{rate}:{caller}", limit=limit, window=WINDOW)
+        call.limits = head.limit_headers(rate, limit=limit, window=WINDOW, verdict=verdict)
         if not verdict.allowed:
             message = f"More than {limit} requests a minute: wait a little."
             raise TooMany(message, retry_after=int(verdict.retry_after) + 1)
-        return head.limit_headers(rate, limit=limit, window=WINDOW, verdict=verdict)
 
     async def _kept(self, call: Call) -> Outcome | None:
         """The answer out of the byte cache, where the route may be answered so; it is put there on the way."""
@@ -215,6 +212,7 @@ class Edge:
             signed_in=call.principal is not None,
             secure=self._parts.secure,
         )
+        headers += call.limits
         origin = call.header(b"origin")
         if origin is not None:
             allowed = self._parts.settings.cors_origins
