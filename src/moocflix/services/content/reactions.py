@@ -1,7 +1,14 @@
 """What content does on events: others' and, since another may transcode, its own."""
 
 from moocflix.contracts.content import TranscodingCompleted, TranscodingRequested
-from moocflix.contracts.courses import CourseDeleted, CourseState, LessonDeleted, LessonState, ModuleDeleted, ModuleState
+from moocflix.contracts.courses import (
+    CourseDeleted,
+    CourseState,
+    LessonDeleted,
+    LessonState,
+    ModuleDeleted,
+    ModuleState,
+)
 from moocflix.contracts.enrollments import EnrollmentState
 from moocflix.platform.clock import utc_now
 from moocflix.platform.database.transaction import Tx

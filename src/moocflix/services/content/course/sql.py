@@ -2,7 +2,14 @@
 
 from uuid import UUID
 
-from moocflix.contracts.courses import CourseDeleted, CourseState, LessonDeleted, LessonState, ModuleDeleted, ModuleState
+from moocflix.contracts.courses import (
+    CourseDeleted,
+    CourseState,
+    LessonDeleted,
+    LessonState,
+    ModuleDeleted,
+    ModuleState,
+)
 from moocflix.platform.database.transaction import Reader, Tx
 from moocflix.platform.errors import CopyMissing
 from moocflix.services.content.course.model import CourseCopy, CourseNotFound
