@@ -48,7 +48,7 @@ async def answers(http: httpx.AsyncClient, path: str, headers: dict[str, str] | 
 async def test_every_process_is_ready_and_the_state_names_it(spread: Spread) -> None:
     state = spread.state
     assert {"users", "courses", "enrollments", "progress", "content"} <= state["processes"].keys()
-    assert {"worker", "postgres", "valkey", "s3", "gateway"} <= state["processes"].keys()
+    assert {"relay", "worker", "kafka", "postgres", "valkey", "s3", "gateway"} <= state["processes"].keys()
     assert len(set(state["postgres"].values())) == 5
     for name in state["postgres"]:
         async with httpx.AsyncClient(base_url=spread.address(name)) as service:
@@ -95,7 +95,7 @@ async def test_a_killed_service_comes_back_under_another_pid(spread: Spread, htt
 
 async def test_what_others_run_is_started_again_too(spread: Spread, http: httpx.AsyncClient) -> None:
     learner = await sign_up(http, "student")
-    for name in ("valkey", "s3", "worker", "postgres", "gateway"):
+    for name in ("valkey", "s3", "relay", "worker", "kafka", "postgres", "gateway"):
         before = spread.pid(name)
         os.kill(before, signal.SIGKILL)
 

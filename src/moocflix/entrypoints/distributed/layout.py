@@ -42,6 +42,8 @@ class Layout:
         self.data = settings.of(PlatformSettings).data.expanduser().absolute()
         self._settings = settings
         self._http = settings.of(HttpSettings)
+        self.kafka_servers = ""
+        """Known once Kafka has been started: it keeps the ports of its first start."""
         ports = iter(_different_ports(2 * len(self.services) + 2))
         self.public = {name: next(ports) for name in self.services}
         self.internal = {name: next(ports) for name in self.services}
@@ -96,6 +98,7 @@ class Layout:
 
     def environment(self, databases: Mapping[str, str]) -> dict[str, str]:
         """What every process of ours is told; `databases` are those that it may use, by service."""
+        kafka = {"MOOCFLIX_EVENTS_BUS": "kafka", "MOOCFLIX_KAFKA_SERVERS": self.kafka_servers}
         names = {"MOOCFLIX_PORT", "MOOCFLIX_HTTP_PORT", "MOOCFLIX_HTTP_HOST", "MOOCFLIX_DATABASE_URL"}
         inherited = {name: value for name, value in os.environ.items() if name not in names}
         public = self._settings.of(PlatformSettings).public_url or self.gateway_url
@@ -117,6 +120,7 @@ class Layout:
             "MOOCFLIX_DATABASE_URL": next(iter(databases.values())),
             **{f"MOOCFLIX_DATABASE_{name.upper()}_URL": url for name, url in databases.items()},
             "MOOCFLIX_CACHE_URL": self.valkey_url,
+            **kafka,
             **{f"MOOCFLIX_SERVICE_{name.upper()}_URL": self.internal_url(name) for name in self.services},
         }
 

@@ -23,6 +23,7 @@ from moocflix.platform.data_folder import DataFolderError
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.local_servers import envoy, valkey, versitygw
 from moocflix.platform.local_servers.child import LocalServerError, listens
+from moocflix.platform.local_servers.kafka import KafkaServer
 from moocflix.platform.migration_files import MigrationError
 from moocflix.platform.migrations import migrate
 from moocflix.platform.postgres_address import ServerAddress
@@ -35,6 +36,7 @@ from moocflix.platform.settings import HttpSettings, Settings, load
 _READY_SECONDS = 120.0
 _FAILED_STARTS = 3
 _CONNECTIONS = 200
+_AGAIN_SECONDS = 5.0
 _FAULTS = (DataFolderError, PostgresError, MigrationError, LocalServerError)
 
 
@@ -64,7 +66,8 @@ class Distribution:
         self._names = [service.name for service in SERVICES]
         self._lock: FileLock | None = None
         self._postgres: PostgresServer | None = None
-        self._postgres_due = 0.0
+        self._kafka: KafkaServer | None = None
+        self._due: dict[str, float] = {}
         self._children: list[Child] = []
         self._supervisor: Supervisor | None = None
         self._layout: Layout | None = None
@@ -75,6 +78,7 @@ class Distribution:
             layout = self._prepare()
             programs = versitygw.program(self._say), valkey.program(), envoy.program()
             address = self._start_postgres()
+            self._start_kafka(layout)
             databases = layout.databases(address)
             self._migrate(address, databases)
         board = self._board(layout, databases)
@@ -83,7 +87,7 @@ class Distribution:
         self._supervisor.start()
         self._await_ready(board)
         while not self._signals.stops:
-            self._supervisor.step(lambda: self._keep_postgres(board))
+            self._supervisor.step(lambda: self._keep(board))
         self._say("Stopping.")
 
     def stop(self) -> None:
@@ -92,8 +96,9 @@ class Distribution:
             return
         if self._supervisor is not None:
             self._supervisor.stop()
-        if self._postgres is not None:
-            self._postgres.stop()
+        for server in (self._kafka, self._postgres):
+            if server is not None:
+                server.stop()
         self._lock.release()
 
     def _prepare(self) -> Layout:
@@ -124,6 +129,11 @@ class Distribution:
         self._postgres = PostgresServer(self._layout.data, options=options)
         return self._postgres.start()
 
+    def _start_kafka(self, layout: Layout) -> None:
+        self._kafka = KafkaServer(layout.folder("kafka"))
+        self._kafka.start()
+        layout.kafka_servers = self._kafka.bootstrap_servers
+
     def _migrate(self, address: ServerAddress, databases: dict[str, str]) -> None:
         apart = {f"MOOCFLIX_DATABASE_{name.upper()}_URL": url for name, url in databases.items()}
         environ = {**os.environ, **apart, "MOOCFLIX_DATABASE_URL": address.dsn("moocflix")}
@@ -144,6 +154,7 @@ class Distribution:
                 self._child(name, [*ours, "serve", name], layout.service_environment(name, databases[name]))
                 for name in self._names
             ),
+            self._child("relay", [*ours, "relay"], layout.environment(databases)),
             self._child("worker", [*ours, "work"], layout.environment(databases), nice=5),
             self._child(
                 "valkey",
@@ -166,6 +177,7 @@ class Distribution:
     def _board(self, layout: Layout, databases: dict[str, str]) -> Board:
         about = {
             "gateway": layout.gateway_url,
+            "kafka": {"bootstrapServers": layout.kafka_servers},
             "postgres": databases,
             "valkey": layout.valkey_url,
             "s3": {
@@ -182,29 +194,35 @@ class Distribution:
             **{name: layout.public_url(name) for name in self._names},
             "valkey": f"redis://127.0.0.1:{layout.valkey_port}",
             "s3": layout.s3.url,
+            "kafka": layout.kafka_servers,
             "postgres": "postgresql://" + urlsplit(next(iter(databases.values()))).netloc.rpartition("@")[2],
         }
         return board
 
     def _running(self) -> dict[str, int]:
         running = {child.name: mark.pid for child in self._children if (mark := child.mark)}
-        if self._postgres is not None and self._postgres.pid is not None:
-            running["postgres"] = self._postgres.pid
-        return running
+        return running | {name: server.pid for name, server in self._servers().items() if server.pid is not None}
 
-    def _keep_postgres(self, board: Board) -> None:
-        if self._postgres is None or self._postgres.pid is not None or time.monotonic() < self._postgres_due:
-            return
-        self._say("PostgreSQL has ended; it is started again.")
-        try:
-            with self._signals.interrupting():
-                self._postgres.start()
-            board.show()
-        except (PostgresError, DataFolderError) as fault:
-            self._say(str(fault))
-            self._postgres_due = time.monotonic() + 5
-        except Stopped:
-            return
+    def _servers(self) -> "dict[str, KafkaServer | PostgresServer]":
+        """What has a launcher of its own, and is no child of the supervisor's."""
+        servers = {"kafka": self._kafka, "postgres": self._postgres}
+        return {name: server for name, server in servers.items() if server is not None}
+
+    def _keep(self, board: Board) -> None:
+        """Start again what has died of them; the others find them under the same addresses."""
+        for name, server in self._servers().items():
+            if server.pid is not None or time.monotonic() < self._due.get(name, 0.0):
+                continue
+            self._say(f"The {name} has ended; it is started again.")
+            try:
+                with self._signals.interrupting():
+                    server.start()
+                board.show()
+            except _FAULTS as fault:
+                self._say(str(fault))
+                self._due[name] = time.monotonic() + _AGAIN_SECONDS
+            except Stopped:
+                return
 
     def _await_ready(self, board: Board) -> None:
         """Wait until every service answers, through the gateway too; give up where one keeps dying."""
@@ -218,7 +236,7 @@ class Distribution:
                 self._say(f"Ready after {seconds:.1f} s: {board.about['gateway']}  (Ctrl-C stops it)")
                 return
             assert self._supervisor is not None  # noqa: S101 - made before
-            self._supervisor.step(lambda: self._keep_postgres(board), longest=0.1)
+            self._supervisor.step(lambda: self._keep(board), longest=0.1)
             dying = next((child.name for child in self._children if child.failures >= _FAILED_STARTS), None)
             if dying or time.monotonic() > deadline:
                 log = board.file.parent / "logs" / f"{dying or 'users'}.log"

@@ -1,0 +1,197 @@
+"""What gateways and spread out processes are told, as far as it can be seen without starting any of them."""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import click
+import httpx
+import msgspec
+import pytest
+from click.testing import CliRunner
+
+from moocflix.entrypoints.addresses import Neighbours, ServiceSettings, check_addresses
+from moocflix.entrypoints.distributed.board import Board
+from moocflix.entrypoints.distributed.layout import Layout
+from moocflix.entrypoints.gateway import command, envoy, kong
+from moocflix.entrypoints.gateway.settings import GatewaySettings
+from moocflix.entrypoints.gateway.table import public_paths
+from moocflix.entrypoints.services import SERVICES
+from moocflix.platform.client import InternalClient
+from moocflix.platform.errors import Unavailable
+from moocflix.platform.http.routes import route_of
+from moocflix.platform.postgres_address import ServerAddress
+from moocflix.platform.process import ProcessMark
+from moocflix.platform.settings import Settings, SettingsError, load
+
+NAMES = [service.name for service in SERVICES]
+PLACES = {name: ("127.0.0.1", 9000 + index) for index, name in enumerate(NAMES)}
+
+
+def settings_of(data: Path, **variables: str) -> Settings:
+    environ = {f"MOOCFLIX_{name}": value for name, value in variables.items()}
+    return load(environ={"MOOCFLIX_DATA": str(data), "MOOCFLIX_CONFIG": os.devnull, **environ})
+
+
+def gateway_variables() -> dict[str, str]:
+    return {f"GATEWAY_{name.upper()}_URL": f"http://127.0.0.1:{port}" for name, (_, port) in PLACES.items()}
+
+
+def in_envoys_file(place: envoy.EnvoyPlace) -> tuple[list[Any], list[Any]]:
+    """Its routes and the rules for tokens."""
+    made = json.loads(json.dumps(envoy.config(SERVICES, place)))
+    manager = made["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"]
+    tokens = next(one for one in manager["http_filters"] if one["name"].endswith("jwt_authn"))
+    return manager["route_config"]["virtual_hosts"][0]["routes"], tokens["typed_config"]["rules"]
+
+
+def test_every_service_has_a_field_for_its_address() -> None:
+    for section in (ServiceSettings, GatewaySettings):
+        fields = {field.name for field in msgspec.structs.fields(section)}
+        assert {f"{name}_url" for name in NAMES} <= fields
+
+
+def test_envoys_first_fitting_route_leads_to_the_service_that_declares_it() -> None:
+    place = envoy.EnvoyPlace(host="::1", port=1, services=PLACES, body_limit=1000, requests_per_second=10)
+    routes, rules = in_envoys_file(place)
+    assert routes[0]["match"] == {"prefix": "/internal"}
+    assert routes[0]["direct_response"]["status"] == 404
+    for service in SERVICES:
+        for handler in service.routes:
+            route = route_of(handler)
+            assert route is not None
+            for template in handler.paths:
+                path = re.sub(r"\{[a-z_]+(:[a-z]+)?\}", str(uuid4()), template)
+                fits = [one for one in routes[1:-1] if re.fullmatch(one["match"]["safe_regex"]["regex"], path)]
+                if route.who.services:
+                    assert not fits
+                    continue
+                assert fits[0]["route"]["cluster"] == service.name
+                ruled = [rule for rule in rules if re.fullmatch(rule["match"]["safe_regex"]["regex"], path)]
+                assert any(map(_asks(handler.http_methods), ruled)) == (not route.who.anonymous)
+
+
+def _asks(methods: Any) -> Any:
+    def asks(rule: dict[str, Any]) -> bool:
+        pattern = rule["match"]["headers"][0]["string_match"]["safe_regex"]["regex"]
+        return any(re.fullmatch(pattern, method) for method in methods)
+
+    return asks
+
+
+def test_a_gateway_needs_every_services_address(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="MOOCFLIX_GATEWAY_USERS_URL"):
+        command.envoy_text(settings_of(tmp_path))
+
+
+def test_the_command_prints_envoys_file(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, PORT="8123", **gateway_variables())
+    printed = CliRunner().invoke(command.gateway, ["envoy"], obj=settings)
+    assert json.loads(printed.output)["static_resources"]["listeners"][0]["address"]["socket_address"] == {
+        "address": "127.0.0.1",
+        "port_value": 8123,
+    }
+
+
+def test_kongs_file_wants_the_keys_of_the_moment(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="keys of today cannot be read"):
+        command.kong_text(settings_of(tmp_path, **gateway_variables() | {"GATEWAY_USERS_URL": "http://127.0.0.1:9"}))
+
+
+def test_kongs_routes_are_those_of_the_table() -> None:
+    place = kong.KongPlace(services=PLACES, body_limit=1000, requests_per_minute=10, keys=[])
+    made = kong.config(SERVICES, place)
+    patterns = {route["paths"][0] for service in made["services"] for route in service["routes"]}
+    assert patterns == {f"~{path.pattern}$" for path in public_paths(SERVICES)}
+
+
+def test_a_process_must_know_where_the_services_are_that_it_does_not_serve(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="MOOCFLIX_SERVICE_COURSES_URL"):
+        check_addresses(settings_of(tmp_path), here=["users"], services=["users", "courses"])
+    check_addresses(settings_of(tmp_path), here=NAMES, services=NAMES)
+    elsewhere = settings_of(tmp_path, SERVICE_COURSES_URL="http://courses:1")
+    check_addresses(elsewhere, here=["users"], services=["users", "courses"])
+
+
+class _Signer:
+    def token(self, *, audience: str) -> str:
+        return audience
+
+
+async def test_a_neighbour_is_asked_at_its_address_and_is_away_where_nobody_listens(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, SERVICE_COURSES_URL="http://127.0.0.1:9", SERVICE_USERS_URL="http://127.0.0.1:9")
+
+    async def internal(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b'{"data": 7}'})
+
+    neighbours = Neighbours(settings, here=["users"], internal=internal)
+    try:
+        near = InternalClient(neighbours.client("users"), target="users", signer=_Signer())  # type: ignore[arg-type]
+        assert await near.get("/internal/number", reply=int) == 7
+        assert neighbours.client("courses") is neighbours.client("courses")
+        far = InternalClient(neighbours.client("courses"), target="courses", signer=_Signer())  # type: ignore[arg-type]
+        with pytest.raises(Unavailable, match="courses service is away"):
+            await far.get("/internal/number", reply=int)
+    finally:
+        await neighbours.close()
+
+
+async def test_one_that_hangs_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def hang(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        raise TimeoutError
+
+    monkeypatch.setattr("moocflix.platform.client.TIME_LIMIT", 0.05)
+    async with httpx.AsyncClient(transport=httpx.MockTransport(hang), base_url="http://courses") as http:
+        client = InternalClient(http, target="courses", signer=_Signer())  # type: ignore[arg-type]
+        with pytest.raises(Unavailable):
+            await client.get("/internal/number", reply=int)
+    assert asked == ["/internal/number"]
+
+
+def test_processes_are_told_their_own_ports_and_everybodys_addresses(tmp_path: Path) -> None:
+    layout = Layout(settings_of(tmp_path, PORT="8123"), NAMES)
+    databases = layout.databases(ServerAddress("127.0.0.1", 5432, "postgres", "secret"))
+    assert databases["courses"].startswith("postgresql://moocflix_courses:")
+    told = layout.service_environment("courses", databases["courses"])
+    assert told["MOOCFLIX_HTTP_PORT"] == str(layout.public["courses"]) != "8123"
+    assert told["MOOCFLIX_SERVICE_USERS_URL"] == layout.internal_url("users")
+    assert "MOOCFLIX_DATABASE_USERS_URL" not in told
+    assert told["MOOCFLIX_STORAGE_KIND"] == "s3"
+    assert layout.envoy().port == 8123
+    ports = [*layout.public.values(), *layout.internal.values(), layout.valkey_port, layout.s3.port]
+    assert len(set(ports)) == len(ports)
+
+
+def test_the_board_is_true_after_a_restart_and_gone_after_a_stop(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    running = {"users": 11, "valkey": 12}
+    board = Board(tmp_path, about={"gateway": "http://here"}, running=lambda: running)
+    board.urls = {"users": "http://users", "courses": "http://courses"}
+    mark = ProcessMark.of(os.getpid())
+    assert mark is not None
+    board.write([mark])
+    assert json.loads(board.file.read_text()) == {
+        "gateway": "http://here",
+        "processes": {"users": {"pid": 11, "url": "http://users"}, "valkey": {"pid": 12}},
+    }
+    running["users"] = 13
+    board.show()
+    assert json.loads(board.file.read_text())["processes"]["users"]["pid"] == 13
+    assert board.file.stat().st_mode & 0o777 == 0o600
+    assert len(board.screen()) == 3
+    board.clear()
+    assert not board.file.exists()
+
+
+def test_the_commands_are_there() -> None:
+    from moocflix.entrypoints.cli import moocflix
+
+    assert isinstance(moocflix, click.Group)
+    assert {"distributed", "gateway", "relay"} <= set(moocflix.commands)
