@@ -158,6 +158,14 @@ async def test_an_admin_cannot_enrol_nobody_nor_a_closed_account(platform: TestP
     assert await events(platform, "Student-Enrolled") == []
 
 
+async def test_a_course_is_open_as_soon_as_it_is_published(platform: TestPlatform) -> None:
+    course = await platform.course(published=False)
+    await course.owner.put(f"/api/v1/courses/{course.id}", {"status": "published"})
+    learner = await platform.person()
+    # No event has arrived yet.
+    assert (await learner.post(f"/api/v1/courses/{course.id}/enroll")).status_code == 201
+
+
 async def test_an_admin_is_told_that_a_course_is_a_draft(platform: TestPlatform) -> None:
     draft = await platform.course(published=False)
     learner, admin = await platform.person(), await platform.person(role="admin")

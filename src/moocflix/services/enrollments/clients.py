@@ -6,6 +6,7 @@ from uuid import UUID
 from moocflix.contracts.courses import CoursePage, CourseState
 from moocflix.contracts.users import UserPage, UserState
 from moocflix.platform.service import ServiceContext
+from moocflix.services.enrollments.course.model import CourseNotFound
 
 
 async def fetch_course(context: ServiceContext, course_id: UUID) -> CourseState | None:
@@ -13,6 +14,14 @@ async def fetch_course(context: ServiceContext, course_id: UUID) -> CourseState 
     course: CourseState | None = await context.http("courses").get(
         f"/internal/courses/{course_id}", reply=CourseState, missing_ok=True
     )
+    return course
+
+
+async def fetch_published(context: ServiceContext, course_id: UUID) -> CourseState:
+    """The state of a course that the copy has as a draft. Raises CourseNotFound where its owner has it so, too."""
+    course = await fetch_course(context, course_id)
+    if course is None or course.status != "published":
+        raise CourseNotFound(course_id)
     return course
 
 

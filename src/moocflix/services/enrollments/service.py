@@ -41,6 +41,12 @@ service = Service(
             pages=clients.course_page,
         ),
         Copy(
+            entity="published course",
+            table="courses_copy",
+            fetch=clients.fetch_published,
+            upsert=course_sql.upsert_course,
+        ),
+        Copy(
             entity="user",
             table="users_copy",
             fetch=clients.fetch_user,

@@ -7,6 +7,7 @@ from moocflix.contracts.enrollments import STUDENT_UNENROLLED
 from moocflix.contracts.progress import CourseCompleted, ProgressUpdated
 from moocflix.contracts.users import UserState
 from moocflix.platform.database.transaction import Tx
+from moocflix.platform.errors import CopyMissing
 from moocflix.services.enrollments.enrollment import sql
 from moocflix.services.enrollments.enrollment.model import Enrollment, EnrollmentNotFound, OnlyForYourself
 from moocflix.services.enrollments.learner import sql as learner_sql
@@ -34,6 +35,9 @@ async def enroll(
         payment_id=payment_id,
         now=now,
     )
+    if admission.verdict == "draft" and not by_admin:
+        # It may have been published a moment ago: its owner knows.
+        raise CopyMissing("published course", course_id)
     enrollment = admission.accepted(by_admin=by_admin)
     tx.wake()
     return enrollment
