@@ -17,6 +17,7 @@ from moocflix.entrypoints.shared import CannotStart, Shared
 from moocflix.entrypoints.supervisor import Child, Record, Signals, Stopped, Supervisor
 from moocflix.platform import data_folder
 from moocflix.platform.data_folder import DataFolderError
+from moocflix.platform.database.budget import check_budget, most_connections
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.migration_files import MigrationError
 from moocflix.platform.migrations import migrate
@@ -24,14 +25,13 @@ from moocflix.platform.postgres_options import PostgresOptions, PostgresSettings
 from moocflix.platform.postgres_place import PostgresError
 from moocflix.platform.postgres_server import PostgresServer
 from moocflix.platform.process import FileLock, LockTaken
-from moocflix.platform.settings import DatabaseSettings, HttpSettings, PlatformSettings, Settings
+from moocflix.platform.settings import DatabaseSettings, HttpSettings, PlatformSettings, Settings, SettingsError
 
 _READY_SECONDS = 60.0
 _PORT_SECONDS = 10.0
 _FAILED_STARTS = 3
 _POSTGRES_RETRY = 3.0
-_CONNECTIONS_EACH = 30
-_FAULTS = (DataFolderError, PostgresError, MigrationError)
+_FAULTS = (DataFolderError, PostgresError, MigrationError, SettingsError)
 
 
 def run(settings: Settings, *, logs: bool, workers: int | None = None, say: Callable[[str], None]) -> None:
@@ -145,15 +145,20 @@ class Platform:
         if self._settings.of(DatabaseSettings).url:
             return
         options = PostgresOptions.of(self._settings.of(PostgresSettings))
-        # Each server process has pools of its own.
-        most = max(options.max_connections, _CONNECTIONS_EACH * (self._workers + 1))
+        most = max(options.max_connections, self._connections())
         self._postgres = PostgresServer(self._data, options=replace(options, max_connections=most))
         self._postgres.start()
         for notice in self._postgres.notices:
             self._say(notice)
 
+    def _connections(self) -> int:
+        """How many the server processes and the worker may open: each has pools of its own."""
+        return most_connections(self._settings, services=len(sources()), processes=self._workers + 1)
+
     def _migrate(self) -> None:
-        done = asyncio.run(migrate(DatabaseUrls.of(self._settings), sources()))
+        urls = DatabaseUrls.of(self._settings)
+        done = asyncio.run(migrate(urls, sources()))
+        asyncio.run(check_budget(urls.admin, needed=self._connections()))
         if done:
             self._say(f"{len(done)} migrations have run.")
 
