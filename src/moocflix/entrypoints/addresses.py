@@ -32,17 +32,6 @@ class ServiceSettings(Section, frozen=True, kw_only=True):
         return found
 
 
-class InternalSettings(Section, frozen=True, kw_only=True):
-    """The listener for other services; no gateway leads to it."""
-
-    section: ClassVar[str] = "internal"
-
-    host: Annotated[str, Meta(description="Address to listen on for internal calls.")] = "127.0.0.1"
-    port: Annotated[
-        int, Meta(ge=0, le=65535, description="Port of the internal routes; 0: none, as where one process serves all.")
-    ] = 0
-
-
 class Neighbours:
     """How to reach each service: in this process, or at its address."""
 

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from moocflix import __version__
-from moocflix.entrypoints.addresses import InternalSettings, Neighbours, ServiceSettings
+from moocflix.entrypoints.addresses import Neighbours, ServiceSettings
 from moocflix.platform.auth.published import REVOCATIONS_CHANNEL
 from moocflix.platform.auth.revocations import PART as REVOCATIONS
 from moocflix.platform.auth.service_tokens import ServiceKeys, ServiceTokenSigner, ServiceTokenVerifier
@@ -38,7 +38,14 @@ from moocflix.platform.job_runner import JobsSettings
 from moocflix.platform.metrics import Metrics
 from moocflix.platform.secrets import Secrets, SecretsSettings
 from moocflix.platform.service import Service, ServiceContext
-from moocflix.platform.settings import DatabaseSettings, HttpSettings, PlatformSettings, Section, Settings
+from moocflix.platform.settings import (
+    DatabaseSettings,
+    HttpSettings,
+    InternalSettings,
+    PlatformSettings,
+    Section,
+    Settings,
+)
 from moocflix.platform.storage.settings import StorageSettings, open_storage
 from moocflix.web import pages
 
