@@ -39,7 +39,7 @@ test-all: .venv/test.done .venv/distributed.done ## Run the tests, then those on
 	@$(BIN)/python -m tests.distributed.needs
 	@exec $(BIN)/python -m pytest tests/distributed $(ARGS)
 
-check: .venv/test.done ## Run the linters: style, types, imports, secrets
+check: .venv/test.done .venv/distributed.done ## Run the linters: style, types, imports, secrets
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
