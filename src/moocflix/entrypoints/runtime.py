@@ -10,6 +10,7 @@ from uuid import UUID
 
 from moocflix import __version__
 from moocflix.entrypoints.addresses import Neighbours, ServiceSettings
+from moocflix.platform import spans
 from moocflix.platform.auth.published import REVOCATIONS_CHANNEL
 from moocflix.platform.auth.revocations import PART as REVOCATIONS
 from moocflix.platform.auth.service_tokens import ServiceKeys, ServiceTokenSigner, ServiceTokenVerifier
@@ -46,6 +47,7 @@ from moocflix.platform.settings import (
     Section,
     Settings,
 )
+from moocflix.platform.spans import TracesSettings
 from moocflix.platform.storage.settings import StorageSettings, open_storage
 from moocflix.web import pages
 
@@ -57,6 +59,7 @@ PLATFORM_SECTIONS: tuple[type[Section], ...] = (
     DatabaseSettings,
     StorageSettings,
     CacheSettings,
+    TracesSettings,
     SecretsSettings,
     EventsSettings,
     KafkaSettings,
@@ -116,6 +119,7 @@ class Runtime:
 
     async def start(self, *, broadcasts: bool = True) -> None:
         """Set the services up and load who may not come in; `broadcasts` keeps it all fresh from then on."""
+        spans.start(self.settings, name="-".join(["moocflix", *(self.contexts if len(self.contexts) == 1 else ())]))
         for service in self.services:
             if service.setup is not None:
                 await service.setup(self.contexts[service.name])
@@ -123,10 +127,7 @@ class Runtime:
         self._tasks.append(asyncio.create_task(self._release_idle()))
         if broadcasts:
             self._tasks.append(asyncio.create_task(self.watch.run()))
-            channels = {
-                OUTBOX_CHANNEL: self.byte_cache.drop,
-                REVOCATIONS_CHANNEL: lambda _payload: self.watch.nudge(),
-            }
+            channels = {OUTBOX_CHANNEL: self.byte_cache.drop, REVOCATIONS_CHANNEL: lambda _payload: self.watch.nudge()}
             self._tasks += [asyncio.create_task(listen(url, channels)) for url in self._logs]
         gc.collect()
         gc.freeze()
@@ -142,6 +143,7 @@ class Runtime:
             await wakeups.close()
         await self._neighbours.close()
         await self._limiter.close()
+        await spans.stop()
         for pool in self._pools:
             await pool.close()
 
@@ -158,7 +160,6 @@ class Runtime:
             database=Database(pool, source=service.name, wake=self.wake),
             storage=self._storage,
             http=self._clients(service.name),
-            parts={},
         )
 
     def _pool(self, dsn: str, *, size: int | None = None) -> Pool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import asyncpg
 import msgspec
 
+from moocflix.platform import spans
 from moocflix.platform.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -119,6 +120,8 @@ class Pool:
                     "application_name": "moocflix",
                 },
             )
+            if spans.is_on():
+                connection.add_query_logger(spans.statement)
             await connection.set_type_codec(
                 "jsonb", schema="pg_catalog", format="binary", encoder=_encode_jsonb, decoder=_decode_jsonb
             )

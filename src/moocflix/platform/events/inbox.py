@@ -21,6 +21,7 @@ from moocflix.platform.events.failures import AWAY, describe
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.ids import new_id
 from moocflix.platform.service import Reaction, Service, ServiceContext
+from moocflix.platform.spans import begin as begin_span
 from moocflix.platform.trace import set_trace, trace_of
 
 LEASE = "events"
@@ -187,10 +188,16 @@ class Inbox:
         return set(row["taken"]), blocked
 
     async def _react(self, tx: Tx, message: Message) -> None:
-        set_trace(trace_of(message.correlation_id, message.traceparent))
+        trace = trace_of(message.correlation_id, message.traceparent)
+        span = begin_span(f"{self._service.name} reacts to {message.topic}", trace, kind="consumer")
+        set_trace(trace if span is None else span.trace)
         event = self._decoders[message.topic].decode(message.data)
         for reaction in self._reactions[message.topic]:
             await reaction.run(tx, event, message)
+        if span is not None:
+            span.end(moocflix_service=self._service.name, messaging_message_id=str(message.id))
+            # What the worker does next is no part of it.
+            set_trace(trace_of(message.correlation_id, None))
 
     async def _failed(self, message: Message, token: int, error: Exception) -> None:
         """The first try failed: take charge of the message by moving it."""

@@ -6,6 +6,7 @@ answer is held until the transaction has committed; where the commit fails, the 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from time import perf_counter
 from typing import Any, cast
 
@@ -36,6 +37,8 @@ from moocflix.platform.logs import RequestLine, log, log_request
 from moocflix.platform.metrics import Metrics
 from moocflix.platform.service import ServiceContext
 from moocflix.platform.settings import HttpSettings
+from moocflix.platform.spans import Span
+from moocflix.platform.spans import begin as begin_span
 from moocflix.platform.trace import set_trace, trace_of
 
 WINDOW = 60
@@ -83,11 +86,16 @@ class Edge:
         started = perf_counter()
         call = Call(cast("HTTPScope", scope), receive, send)
         call.trace = trace_of(call.header(b"x-correlation-id"), call.header(b"traceparent"))
+        span = begin_span(call.method, call.trace, kind="server")
+        if span is not None:
+            call.trace = span.trace
         set_trace(call.trace)
         outcome = await self._outcome(call)
         if isinstance(outcome, Answer):
             await self._send(call, outcome)
         self._record(call, outcome.status, perf_counter() - started)
+        if span is not None:
+            _end(span, call, outcome.status)
 
     async def _outcome(self, call: Call) -> Outcome:
         try:
@@ -249,6 +257,12 @@ class Edge:
                     correlation_id=call.trace.correlation_id,
                 )
             )
+
+
+def _end(span: Span, call: Call, status: int) -> None:
+    service = call.context.name if call.is_routed else ""
+    name, failed = f"{call.method} {call.template}".rstrip(), status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    span.end(name=name, failed=failed, moocflix_service=service, http_route=call.template, http_response_status=status)
 
 
 class NothingHere(NotFound):

@@ -1,0 +1,148 @@
+"""Spans: what each piece of work took, sent to a tracing back end over OTLP/HTTP; nothing where none is named.
+
+A span hangs below the one that the work's trace names as its parent, so that a request, the statements that it runs,
+its internal calls and the reactions to its events make one tree: the same `traceparent` goes along everywhere.
+OpenTelemetry is imported where an endpoint is set, and only there.
+"""
+
+import asyncio
+import importlib
+import time
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
+
+from msgspec import Meta
+
+from moocflix import __version__
+from moocflix.platform.settings import Section, Settings, SettingsError
+from moocflix.platform.trace import Trace, current_trace
+
+_STANDARD = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_NAME_LENGTH = 60
+# So long a stopping process waits for a receiver that is away.
+_ANSWER_SECONDS = 3
+
+
+class TracesSettings(Section, frozen=True, kw_only=True):
+    """Where traces go."""
+
+    section: ClassVar[str] = "traces"
+
+    endpoint: Annotated[
+        str,
+        Meta(
+            description="Address of an OTLP/HTTP receiver, `http://host:4318`; empty: that of OpenTelemetry's own "
+            "variable `OTEL_EXPORTER_OTLP_ENDPOINT`; without either no traces are made."
+        ),
+    ] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Tracing:
+    api: Any
+    provider: Any
+    tracer: Any
+
+
+_active: list[_Tracing] = []
+"""One while this process makes spans."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A piece of work that has begun; `trace` is what its own work carries on."""
+
+    trace: Trace
+    _span: Any
+
+    def end(self, *, name: str | None = None, failed: bool = False, **attributes: str | int) -> None:
+        """It is done; what is known of it now is added."""
+        if name is not None:
+            self._span.update_name(name)
+        for key, value in attributes.items():
+            self._span.set_attribute(key.replace("_", "."), value)
+        if failed:
+            self._span.set_status(_active[0].api.StatusCode.ERROR if _active else None)
+        self._span.end()
+
+
+def is_on() -> bool:
+    """Whether this process makes spans."""
+    return bool(_active)
+
+
+def begin(name: str, trace: Trace, *, kind: Literal["server", "consumer"]) -> Span | None:
+    """A span below the trace's; None where no spans are made."""
+    if not _active:
+        return None
+    tracing = _active[0]
+    kinds = tracing.api.SpanKind
+    span = tracing.tracer.start_span(
+        name, context=_context(trace), kind=kinds.SERVER if kind == "server" else kinds.CONSUMER
+    )
+    span.set_attribute("moocflix.correlation_id", trace.correlation_id)
+    context = span.get_span_context()
+    flags = int(context.trace_flags)
+    parent = f"00-{context.trace_id:032x}-{context.span_id:016x}-{flags:02x}"
+    return Span(Trace(trace.correlation_id, parent), span)
+
+
+def statement(query: Any) -> None:
+    """A span for a statement that asyncpg has just run: its text, never its arguments."""
+    trace = current_trace()
+    if not _active or trace.traceparent is None:
+        return
+    tracing, now = _active[0], time.time_ns()
+    text = " ".join(query.query.split())
+    span = tracing.tracer.start_span(
+        text[:_NAME_LENGTH],
+        context=_context(trace),
+        kind=tracing.api.SpanKind.CLIENT,
+        attributes={"db.system.name": "postgresql", "db.query.text": text},
+        start_time=now - int(query.elapsed * 1e9),
+    )
+    if query.exception is not None:
+        span.set_status(tracing.api.StatusCode.ERROR)
+    span.end(end_time=now)
+
+
+def start(settings: Settings, *, name: str) -> None:
+    """Make spans from now on, where an endpoint is set. `name` is the process's. Raises SettingsError."""
+    endpoint = settings.of(TracesSettings).endpoint
+    if _active or not (endpoint or any(settings.value(variable) for variable in _STANDARD)):
+        return
+    try:
+        api = importlib.import_module("opentelemetry.trace")
+        sdk = importlib.import_module("opentelemetry.sdk.trace")
+        export = importlib.import_module("opentelemetry.sdk.trace.export")
+        otlp = importlib.import_module("opentelemetry.exporter.otlp.proto.http.trace_exporter")
+        resources = importlib.import_module("opentelemetry.sdk.resources")
+    except ImportError as error:
+        raise SettingsError(f"Setting MOOCFLIX_TRACES_ENDPOINT needs the Python package {error.name}.") from None
+    about = {"service.name": settings.value("OTEL_SERVICE_NAME") or name, "service.version": __version__}
+    provider = sdk.TracerProvider(resource=resources.Resource.create(about), shutdown_on_exit=False)
+    exporter = otlp.OTLPSpanExporter(
+        endpoint=f"{endpoint.rstrip('/')}/v1/traces" if endpoint else None,
+        timeout=None if settings.value("OTEL_EXPORTER_OTLP_TIMEOUT") else _ANSWER_SECONDS,
+    )
+    provider.add_span_processor(export.BatchSpanProcessor(exporter))
+    _active.append(_Tracing(api, provider, provider.get_tracer("moocflix", __version__)))
+
+
+async def stop() -> None:
+    """Send what is left, and make no more."""
+    while _active:
+        await asyncio.to_thread(_active.pop().provider.shutdown)
+
+
+def _context(trace: Trace) -> Any:
+    """The parent, as OpenTelemetry wants it; a root where the trace names none."""
+    api = _active[0].api
+    root = importlib.import_module("opentelemetry.context").Context()
+    if trace.traceparent is None:
+        return root
+    _, trace_id, span_id, flags = trace.traceparent.split("-")
+    parent = api.SpanContext(
+        int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=api.TraceFlags(int(flags, 16))
+    )
+    return api.set_span_in_context(api.NonRecordingSpan(parent), root)
