@@ -5,8 +5,8 @@ that a key stays in order however many workers there are.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 from zlib import crc32
 
@@ -44,6 +44,10 @@ _CONNECT_SECONDS = 5.0
 _KEEP_DEAD = 100_000
 # Beyond any outage: a message that comes back was not refused, it waits for something else.
 _RETURNS = 1_000_000
+_SENTENCE = "RabbitMQ is away."
+_CLOSE_SECONDS = 3.0
+# A node that is starting may take a request and never answer it: then a new connection asks again.
+_ANSWER_SECONDS = 10.0
 _AWAY = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, asyncio.InvalidStateError)
 
 
@@ -61,19 +65,17 @@ class RabbitMQ:
     async def prepare(self, topics: Sequence[Topic[Any]], groups: Mapping[str, Sequence[Topic[Any]]]) -> None:
         """Make the exchanges, and every group's queues, so that nothing is sent that nobody keeps."""
         del topics  # An exchange takes any of them.
-        try:
+        async with self._needed():
             channel = await self._sending()
             for group, followed in groups.items():
                 for number in range(self._settings.queues):
                     queue = await _declare(channel, group, number)
                     for topic in followed:
                         await queue.bind(_EXCHANGE, f"{topic.name}.{number}")
-        except _AWAY as error:
-            raise await self._lost(error) from error
 
     async def publish(self, parcels: Sequence[Parcel]) -> None:
         """Send, and wait for every confirmation."""
-        try:
+        async with self._needed():
             _ = await self._sending()
             events, dead = self._exchanges[_EXCHANGE], self._exchanges[_DEAD]
             await _confirmed(
@@ -82,17 +84,12 @@ class RabbitMQ:
                 else (events, f"{parcel.address}.{self._number(parcel.message)}", parcel.message)
                 for parcel in parcels
             )
-        except _AWAY as error:
-            raise await self._lost(error) from error
 
     async def resend(self, group: str, messages: Sequence[Message]) -> None:
         """Send straight into the group's queues."""
-        try:
-            channel = await self._sending()
-            straight = channel.default_exchange
+        async with self._needed():
+            straight = (await self._sending()).default_exchange
             await _confirmed((straight, _queue_name(group, self._number(message)), message) for message in messages)
-        except _AWAY as error:
-            raise await self._lost(error) from error
 
     def subscribe(self, group: str, topics: Sequence[Topic[Any]]) -> Subscription:
         """One more consumer of each of the group's queues."""
@@ -101,15 +98,10 @@ class RabbitMQ:
     async def waiting(self, group: str, topics: Sequence[Topic[Any]]) -> Sequence[Waiting]:
         """How many messages wait in each of the group's queues. Raises Unavailable."""
         await self.prepare(topics, {group: topics})
-        try:
+        async with self._needed():
             channel = await self._sending()
-            found = []
-            for number in range(self._settings.queues):
-                queue = await _declare(channel, group, number)
-                found.append(Waiting(group, queue.name, queue.declaration_result.message_count or 0))
-        except _AWAY as error:
-            raise await self._lost(error) from error
-        return found
+            queues = [await _declare(channel, group, number) for number in range(self._settings.queues)]
+            return [Waiting(group, queue.name, queue.declaration_result.message_count or 0) for queue in queues]
 
     async def channel(self) -> AbstractChannel:
         """A channel of its own for a consumer. Raises one of what means that RabbitMQ is away."""
@@ -120,8 +112,7 @@ class RabbitMQ:
         """Let go of the connection."""
         connection, self._connection, self._channel = self._connection, None, None
         if connection is not None:
-            with suppress(*_AWAY):
-                await connection.close()
+            await _hang_up(connection)
 
     async def _sending(self) -> AbstractChannel:
         async with self._turn:
@@ -144,11 +135,16 @@ class RabbitMQ:
             )
         return self._connection
 
-    async def _lost(self, error: BaseException) -> Unavailable:
-        """Begin anew at the next need: what was under way on the old channel is not known."""
-        if not isinstance(error, DeliveryError):
-            await self.close()
-        return Unavailable("RabbitMQ is away.")
+    @asynccontextmanager
+    async def _needed(self) -> AsyncIterator[None]:
+        """What goes wrong within is Unavailable; at the next need all begins on a new connection."""
+        try:
+            async with asyncio.timeout(_ANSWER_SECONDS), _losses():
+                yield
+        except _AWAY as error:
+            if not isinstance(error, DeliveryError):
+                await self.close()
+            raise Unavailable(_SENTENCE) from error
 
     def _number(self, message: Message) -> int:
         return crc32(message.key.encode()) % self._settings.queues
@@ -169,10 +165,11 @@ class _RabbitSubscription:
     async def receive(self, seconds: float) -> Sequence[Delivery]:
         """What has come. Raises Unavailable."""
         try:
-            await self._consuming()
+            async with asyncio.timeout(_ANSWER_SECONDS), _losses():
+                await self._consuming()
         except _AWAY as error:
             await self.close()
-            raise Unavailable("RabbitMQ is away.") from error
+            raise Unavailable(_SENTENCE) from error
         try:
             came = [await asyncio.wait_for(self._arrived.get(), seconds)]
         except TimeoutError:
@@ -192,8 +189,9 @@ class _RabbitSubscription:
     async def done(self, delivery: Delivery) -> None:
         """Acknowledge; what is lost of it comes again, and the inbox knows it."""
         with suppress(*_AWAY):
-            for incoming in delivery.receipt:
-                await incoming.ack()
+            async with _losses():
+                for incoming in delivery.receipt:
+                    await incoming.ack()
 
     async def again(self, deliveries: Sequence[Delivery]) -> None:
         """Close the channel: everything not acknowledged goes back to its place in its queue."""
@@ -205,8 +203,7 @@ class _RabbitSubscription:
         channel, self._channel = self._channel, None
         self._arrived = asyncio.Queue()
         if channel is not None:
-            with suppress(*_AWAY):
-                await channel.close()
+            await _hang_up(channel)
 
     async def _consuming(self) -> None:
         if self._channel is not None and not self._channel.is_closed:
@@ -230,6 +227,25 @@ class _RabbitSubscription:
             topic = (incoming.routing_key or "").rpartition(".")[0]
             topic = topic if topic in self._sources else next(iter(self._sources))
             return stand_in(place, topic=topic, source=self._sources[topic], key=key, data=incoming.body)
+
+
+@asynccontextmanager
+async def _losses() -> AsyncIterator[None]:
+    """The library cancels what waits on a connection that was lost: to us that is a loss, and no cancellation."""
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise ConnectionError(_SENTENCE) from error
+
+
+async def _hang_up(opened: AbstractConnection | AbstractChannel) -> None:
+    """Close what may be dead already."""
+    with suppress(*_AWAY):
+        async with asyncio.timeout(_CLOSE_SECONDS), _losses():
+            await opened.close()
 
 
 def _putting(arrived: "asyncio.Queue[tuple[int, AbstractIncomingMessage]]", number: int) -> Any:

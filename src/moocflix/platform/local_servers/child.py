@@ -59,7 +59,7 @@ class ServerChild:
                 stderr=log,
                 env=None if environ is None else dict(environ),
                 process_group=0,
-                preexec_fn=dying_with_me(signal.SIGKILL),  # noqa: PLW1509 - no threads hold locks that it needs
+                preexec_fn=dying_with_me(signal.SIGTERM),  # noqa: PLW1509 - no threads hold locks that it needs
             )
         deadline = time.monotonic() + seconds
         while not answers():

@@ -4,6 +4,7 @@ import json
 import os
 import secrets
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from moocflix.platform.local_servers.child import LocalServerError, ServerChild,
 from moocflix.platform.process import ProcessMark
 
 _START_SECONDS = 90
+_GONE_SECONDS = 10
 # The program itself: the one in sbin changes user and folders.
 _PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 
@@ -65,9 +67,12 @@ class RabbitServer:
         self._end_mapper()
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """End it as a power cut would; returns once it is gone, which the script that started it is before it."""
         self._child.kill()
         self._end_mapper()
+        deadline = time.monotonic() + _GONE_SECONDS
+        while listens(int(self._numbers["port"])) and time.monotonic() < deadline:
+            time.sleep(0.05)
 
     def _number(self) -> None:
         """Ports and password, the same after a restart."""
