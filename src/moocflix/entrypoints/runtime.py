@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -24,7 +24,7 @@ from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.errors import Unavailable
 from moocflix.platform.events import copies
 from moocflix.platform.events.settings import EventsSettings, KafkaSettings, RabbitSettings
-from moocflix.platform.events.unsent import unsent
+from moocflix.platform.events.unsent import late, unsent
 from moocflix.platform.events.wakeups import CHANNEL as OUTBOX_CHANNEL
 from moocflix.platform.events.wakeups import Wakeups
 from moocflix.platform.gauges import set_gauges, set_outbox
@@ -251,18 +251,10 @@ class Runtime:
         checks["rate limits"] = self._limiter.fault
         for service in self.services:
             if self.settings.of(EventsSettings).bus != "postgres":
-                checks[f"events of {service.name}"] = self._relayed(self.contexts[service.name])
+                checks[f"events of {service.name}"] = partial(late, self.contexts[service.name])
             for part in service.health:
                 checks[f"{service.name} {part.name}"] = _bound(part.check, self.contexts[service.name])
         return checks
-
-    def _relayed(self, context: ServiceContext) -> Check:
-        async def check() -> str | None:
-            seconds = (await unsent(context.database.reader, limit=1)).seconds
-            late = seconds > self.settings.of(EventsSettings).relay_late_seconds
-            return f"have waited to be sent for {seconds:.0f} s" if late else None
-
-        return check
 
     async def _gauges(self, metrics: Metrics) -> None:
         for name, context in self.contexts.items():

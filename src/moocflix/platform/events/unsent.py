@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 from moocflix.platform.database.transaction import Reader
 from moocflix.platform.events.postgres import BUCKET_OF_KEY, BUCKETS
+from moocflix.platform.events.settings import EventsSettings
+from moocflix.platform.service import ServiceContext
 
 COUNT_LIMIT = 100_000
 """Where counting stops."""
@@ -51,3 +53,10 @@ async def unsent(db: Reader, *, limit: int = COUNT_LIMIT) -> Unsent:
     """What waits in the service's outbox; with a `limit` of 1 only since when is right."""
     row = await db.fetchrow(_UNSENT, limit)
     return Unsent(0, None) if row is None else Unsent(row["events"], row["oldest"])
+
+
+async def late(context: ServiceContext) -> str | None:
+    """For the health of a process: since when events wait, where that is too long."""
+    seconds = (await unsent(context.database.reader, limit=1)).seconds
+    too_long = seconds > context.settings.of(EventsSettings).relay_late_seconds
+    return f"have waited to be sent for {seconds:.0f} s" if too_long else None
