@@ -1,14 +1,54 @@
 """Prometheus metrics of this process."""
 
-from typing import Any
+from bisect import bisect_left
+from collections.abc import Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
-
+_BOUNDS = [*(str(bound) for bound in BUCKETS), "+Inf"]
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+Place = tuple[str, str, str]
+"""Service, method and route."""
+
+
+class _Served:
+    """What was answered at one place: how often with which status, and how fast."""
+
+    __slots__ = ("buckets", "seconds", "statuses")
+
+    def __init__(self) -> None:
+        self.statuses: dict[int, int] = {}
+        self.buckets = [0] * len(_BOUNDS)
+        self.seconds = 0.0
+
+
+class _Requests(Collector):
+    """Counts requests in plain numbers and makes metrics of them when asked: counting is part of every request."""
+
+    def __init__(self) -> None:
+        self.places: dict[Place, _Served] = {}
+
+    def collect(self) -> Iterator[CounterMetricFamily | HistogramMetricFamily]:
+        """The two families, by place."""
+        labels = ["service", "method", "route"]
+        counter = CounterMetricFamily("moocflix_http_requests", "Requests answered.", labels=[*labels, "status"])
+        timer = HistogramMetricFamily("moocflix_http_request_seconds", "Time from head to answer.", labels=labels)
+        for place, served in self.places.items():
+            for status, count in served.statuses.items():
+                counter.add_metric([*place, str(status)], count)
+            total, buckets = 0, []
+            for bound, count in zip(_BOUNDS, served.buckets, strict=True):
+                total += count
+                buckets.append((bound, total))
+            timer.add_metric(list(place), buckets=buckets, sum_value=served.seconds)
+        yield counter
+        yield timer
 
 
 class Metrics:
@@ -16,29 +56,19 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        self._requests = Counter(
-            "moocflix_http_requests", "Requests answered.", ["service", "method", "route", "status"],
-            registry=self.registry,
-        )  # fmt: skip
-        self._seconds = Histogram(
-            "moocflix_http_request_seconds", "Time from head to answer.", ["service", "method", "route"],
-            buckets=BUCKETS, registry=self.registry,
-        )  # fmt: skip
+        self._requests = _Requests()
+        self.registry.register(self._requests)
         self._gauges: dict[str, Gauge] = {}
-        self._counters: dict[tuple[str, str, str, int], Any] = {}
-        self._timers: dict[tuple[str, str, str], Any] = {}
 
     def request(self, *, service: str, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request; `route` is the template, so that the number of series is bounded."""
         place = (service, method if method in _METHODS else "other", route)
-        counter = self._counters.get((*place, status))
-        if counter is None:
-            counter = self._counters[(*place, status)] = self._requests.labels(*place, str(status))
-        timer = self._timers.get(place)
-        if timer is None:
-            timer = self._timers[place] = self._seconds.labels(*place)
-        counter.inc()
-        timer.observe(seconds)
+        served = self._requests.places.get(place)
+        if served is None:
+            served = self._requests.places[place] = _Served()
+        served.statuses[status] = served.statuses.get(status, 0) + 1
+        served.buckets[bisect_left(BUCKETS, seconds)] += 1
+        served.seconds += seconds
 
     def gauge(self, name: str, help_text: str, value: float, **labels: str) -> None:
         """Set a gauge; `name` without the platform's prefix."""
