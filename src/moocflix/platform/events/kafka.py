@@ -154,7 +154,9 @@ class _KafkaSubscription:
     def _receive(self, seconds: float) -> list[Delivery]:
         try:
             consumer = self._connected()
-            records = consumer.consume(_RECEIVE, seconds)
+            # `consume` alone would wait for as many as were asked for.
+            first = consumer.poll(seconds)
+            records = [] if first is None else [first, *consumer.consume(_RECEIVE - 1, 0)]
         except KafkaException as error:
             raise Unavailable(_AWAY) from error
         by_place: dict[tuple[Any, Any], list[Any]] = {}
