@@ -17,7 +17,7 @@ from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.settings import load
 from tests.factories.platform import TestPlatform
 
-TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"  # pragma: allowlist secret - a trace id
 
 
 class Receiver(ThreadingHTTPServer):
