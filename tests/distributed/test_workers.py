@@ -54,7 +54,15 @@ def servers(trio: Installation) -> list[psutil.Process]:
     """The processes that answer: below the first child, the server."""
     below = psutil.Process(trio.process.pid).children()
     server = next(child for child in below if child.cmdline()[-1:] == ["serve"])
-    return [child for child in server.children() if "resource_tracker" not in " ".join(child.cmdline())]
+    return [child for child in server.children() if _answers(child)]
+
+
+def _answers(child: psutil.Process) -> bool:
+    try:
+        return "resource_tracker" not in " ".join(child.cmdline())
+    except psutil.Error:
+        # Killed, and not reaped yet.
+        return False
 
 
 async def anew(trio: Installation, method: str, path: str, **options: object) -> httpx.Response:

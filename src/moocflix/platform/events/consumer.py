@@ -68,6 +68,8 @@ class Consumer:
             self._news.add(service)
             self._woken.set()
         elif service == self.group:
+            # It may be that the group was rewound: whether the lease is still ours is asked anew.
+            self._renewed = float("-inf")
             self._woken.set()
 
     async def run(self) -> None:

@@ -189,5 +189,7 @@ SELECT least(
     (SELECT min(run_at) FROM jobs WHERE status = 'waiting'),
     (SELECT min(leased_until) FROM jobs WHERE status = 'running'),
     (SELECT min(due_at) FROM retries),
-    (SELECT min(next_at) FROM schedules)
+    (SELECT min(next_at) FROM schedules),
+    -- Let go of, or seized by a rewind: whoever held it takes it anew, and begins where the group now stands.
+    (SELECT min(expires_at) FROM leases WHERE name = 'events' AND expires_at = '-infinity')
 ) AS next_at;
