@@ -35,7 +35,7 @@ from moocflix.platform.settings import load
 
 HERE = Path(__file__).parent
 PYTHON = sys.executable
-PEOPLE, COURSES, TAKEN, HOT = 40, 600, 5, 20
+PEOPLE, COURSES, TAKEN, HOT = 60, 1300, 5, 20
 PASSWORD = "pass phrase 77"  # noqa: S105 - of people that exist for a minute
 TEXT = "Text. " * 30
 UPDATE = '{"enrollmentId":"%s","moduleId":"%s","lessonId":"%s","progress":0.5,"timeSpent":1}'
