@@ -15,10 +15,10 @@ ARGS ?=
 # In CI coverage is measured, in every process that a test starts, wherever that runs.
 export COVERAGE_FILE := $(CURDIR)/.coverage
 
-.PHONY: help run distributed demo test test-all check format lock docs clean
+.PHONY: help run distributed demo test test-distributed test-all check format lock docs clean
 
 help: ## Say what the targets do
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target says; do printf '%-16s %s\n' "$$target" "$$says"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target says; do printf '%-17s %s\n' "$$target" "$$says"; done
 	@echo
 	@echo 'MOOCFLIX_PORT and MOOCFLIX_DATA choose another port (8000) and data folder (.moocflix) for run and demo.'
 
@@ -34,10 +34,13 @@ demo: .venv/run.done ## Fill the running platform with a believable catalogue
 test: .venv/test.done ## Run the whole test suite on a PostgreSQL of its own
 	@exec $(BIN)/python -m $(if $(CI),coverage run -m) pytest -n $(WORKERS) $(ARGS)
 
-test-all: .venv/test.done .venv/distributed.done ## Run the tests, then those on real brokers, S3, Valkey and Envoy
-	@$(MAKE) test
+test-distributed: .venv/test.done .venv/distributed.done ## Run the tests on real brokers, S3, Valkey and Envoy
 	@$(BIN)/python -m tests.distributed.needs
 	@exec $(BIN)/python -m pytest tests/distributed $(ARGS)
+
+test-all: ## Run all tests: those of `test`, then those of `test-distributed`
+	@$(MAKE) test
+	@$(MAKE) test-distributed
 
 check: .venv/test.done .venv/distributed.done ## Run the linters: style, types, imports, secrets
 	@$(BIN)/ruff check
