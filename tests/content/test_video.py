@@ -7,10 +7,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from moocflix.contracts.content import TRANSCODING_COMPLETED, Rendition, TranscodingCompleted, VideoState
+from moocflix.contracts.courses import COURSE, LESSON
+from moocflix.contracts.enrollments import ENROLLMENT
 from moocflix.platform import clock
-from moocflix.services.content import clients, transcoding
+from moocflix.services.content import transcoding
 from moocflix.services.content.media.ffmpeg import FfmpegEnded
-from moocflix.services.content.parts import parts_of
+from moocflix.services.content.parts import Parts
 from moocflix.services.content.video import operations
 from tests.content.conftest import School, pieces, platform_with
 from tests.factories.platform import data_of
@@ -110,7 +112,7 @@ async def test_someone_just_enrolled_is_let_in_before_their_event_has_come(schoo
     video_id = await school.video()
     fresh = await school.platform.person()
     assert (await fresh.get(f"/api/v1/content/{video_id}")).status_code == 404
-    school.platform.context("content").parts["content"].noes._until.clear()  # noqa: SLF001 - five seconds have passed
+    school.platform.context("content").part(Parts).noes._until.clear()  # noqa: SLF001 - five seconds have passed
     await fresh.post(f"/api/v1/courses/{school.course.id}/enroll")
     assert (await fresh.get(f"/api/v1/content/{video_id}")).status_code == 200
 
@@ -118,7 +120,7 @@ async def test_someone_just_enrolled_is_let_in_before_their_event_has_come(schoo
 async def test_a_no_is_believed_for_a_moment(school: School) -> None:
     video_id = await school.video()
     assert (await school.stranger.get(f"/api/v1/content/{video_id}")).status_code == 404
-    noes = school.platform.context("content").parts["content"].noes
+    noes = school.platform.context("content").part(Parts).noes
     assert noes.has(user_id=school.stranger.id, course_id=school.course.id)
 
 
@@ -280,7 +282,7 @@ async def test_services_may_ask_for_a_videos_state(school: School) -> None:
 async def test_a_worker_with_enough_to_do_leaves_a_transcoding_to_others(school: School) -> None:
     video_id = await school.video()
     await school.owner.post(f"/api/v1/content/{video_id}/transcode")
-    async with parts_of(school.platform.context("content")).transcoders:
+    async with school.platform.context("content").part(Parts).transcoders:
         await school.platform.settle()
         assert data_of(await school.owner.get(f"/api/v1/content/{video_id}"))["status"] == "queued"
     await due_now(school)
@@ -312,12 +314,12 @@ async def due_now(school: School) -> None:
 
 async def test_copies_can_be_filled_from_their_owners(school: School) -> None:
     context = school.platform.context("content")
-    (course,), _ = await clients.course_page(context, None)
-    (lesson,), _ = await clients.lesson_page(context, None)
-    (enrollment,), _ = await clients.enrollment_page(context, None)
-    assert course == await clients.fetch_course(context, school.course.id)
-    assert lesson == await clients.fetch_lesson(context, school.course.lessons[0][0])
-    assert enrollment == await clients.fetch_enrollment(context, enrollment.enrollment_id)
+    (course,), _ = await COURSE.pages(context, None)
+    (lesson,), _ = await LESSON.pages(context, None)
+    (enrollment,), _ = await ENROLLMENT.pages(context, None)
+    assert course == await COURSE.fetch(context, school.course.id)
+    assert lesson == await LESSON.fetch(context, school.course.lessons[0][0])
+    assert enrollment == await ENROLLMENT.fetch(context, enrollment.enrollment_id)
     assert (course.course_id, enrollment.user_id) == (school.course.id, school.learner.id)
 
 

@@ -5,7 +5,8 @@ from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
-from moocflix.platform.events.envelope import Payload, State, Topic
+from moocflix.platform.entity import Entity
+from moocflix.platform.events.envelope import Page, Payload, State, Topic
 
 Difficulty = Literal["Beginner", "Intermediate", "Advanced"]
 Status = Literal["draft", "published"]
@@ -80,25 +81,22 @@ class LessonDeleted(State, frozen=True, kw_only=True):
     course_id: UUID
 
 
-class CoursePage(Payload, frozen=True, kw_only=True):
+class CoursePage(Page, frozen=True, kw_only=True):
     """`GET /internal/courses`: courses by id, drafts too, for the filling of copies."""
 
     courses: list[CourseState]
-    next_cursor: str | None
 
 
-class ModulePage(Payload, frozen=True, kw_only=True):
+class ModulePage(Page, frozen=True, kw_only=True):
     """`GET /internal/modules`: modules of all courses by id."""
 
     modules: list[ModuleState]
-    next_cursor: str | None
 
 
-class LessonPage(Payload, frozen=True, kw_only=True):
+class LessonPage(Page, frozen=True, kw_only=True):
     """`GET /internal/lessons`: lessons of all courses by id."""
 
     lessons: list[LessonState]
-    next_cursor: str | None
 
 
 class CourseOutline(Payload, frozen=True, kw_only=True):
@@ -108,6 +106,16 @@ class CourseOutline(Payload, frozen=True, kw_only=True):
     modules: list[ModuleState]
     lessons: list[LessonState]
 
+
+COURSE = Entity(
+    owner="courses", path="/internal/courses", state=CourseState, page=CoursePage, listed=lambda page: page.courses
+)
+MODULE = Entity(
+    owner="courses", path="/internal/modules", state=ModuleState, page=ModulePage, listed=lambda page: page.modules
+)
+LESSON = Entity(
+    owner="courses", path="/internal/lessons", state=LessonState, page=LessonPage, listed=lambda page: page.lessons
+)
 
 COURSE_CREATION = Topic("Course-Creation", "courses", CourseState, key="course_id", aliases=("course_created",))
 COURSE_UPDATE = Topic(

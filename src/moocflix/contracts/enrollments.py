@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from moocflix.platform.events.envelope import Payload, State, Topic
+from moocflix.platform.entity import Entity
+from moocflix.platform.events.envelope import Page, Payload, State, Topic
 
 EnrollmentStatus = Literal["in_progress", "completed", "dropped"]
 
@@ -20,11 +21,10 @@ class EnrollmentState(State, frozen=True, kw_only=True):
     enrolled_at: datetime
 
 
-class EnrollmentPage(Payload, frozen=True, kw_only=True):
+class EnrollmentPage(Page, frozen=True, kw_only=True):
     """`GET /internal/enrollments`: enrolments by id, for the filling of copies."""
 
     enrollments: list[EnrollmentState]
-    next_cursor: str | None
 
 
 class EnrollmentFound(Payload, frozen=True, kw_only=True):
@@ -42,6 +42,14 @@ class CourseClosed(Payload, frozen=True, kw_only=True):
     course_id: UUID
     unenrolled: int
 
+
+ENROLLMENT = Entity(
+    owner="enrollments",
+    path="/internal/enrollments",
+    state=EnrollmentState,
+    page=EnrollmentPage,
+    listed=lambda page: page.enrollments,
+)
 
 STUDENT_ENROLLED = Topic(
     "Student-Enrolled", "enrollments", EnrollmentState, key="enrollment_id", aliases=("user_enrolled",)

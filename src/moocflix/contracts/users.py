@@ -4,7 +4,8 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from moocflix.platform.events.envelope import Payload, State, Topic
+from moocflix.platform.entity import Entity
+from moocflix.platform.events.envelope import Page, State, Topic
 
 Role = Literal["student", "instructor", "admin"]
 AccountState = Literal["active", "blocked", "deactivated", "erased"]
@@ -22,12 +23,13 @@ class UserState(State, frozen=True, kw_only=True):
     created_at: datetime
 
 
-class UserPage(Payload, frozen=True, kw_only=True):
+class UserPage(Page, frozen=True, kw_only=True):
     """`GET /internal/users`: users by id, for the filling of copies."""
 
     users: list[UserState]
-    next_cursor: str | None
 
+
+USER = Entity(owner="users", path="/internal/users", state=UserState, page=UserPage, listed=lambda page: page.users)
 
 USER_CREATION = Topic("User-Creation", "users", UserState, key="user_id")
 USER_UPDATE = Topic("User-Update", "users", UserState, key="user_id")

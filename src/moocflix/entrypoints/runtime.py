@@ -12,7 +12,6 @@ from moocflix import __version__
 from moocflix.entrypoints.addresses import Neighbours, ServiceSettings
 from moocflix.platform import spans
 from moocflix.platform.auth.published import REVOCATIONS_CHANNEL
-from moocflix.platform.auth.revocations import PART as REVOCATIONS
 from moocflix.platform.auth.service_tokens import ServiceKeys, ServiceTokenSigner, ServiceTokenVerifier
 from moocflix.platform.auth.watch import TokenWatch, UsersService
 from moocflix.platform.cache.settings import CacheSettings, open_limiter
@@ -113,7 +112,7 @@ class Runtime:
         )
         for context in self.contexts.values():
             # For tokens of a service's own, such as those of a player.
-            context.parts[REVOCATIONS] = self.watch.revocations
+            context.keep(self.watch.revocations)
         self._add_system()
         self._assemble()
 
@@ -191,9 +190,9 @@ class Runtime:
         database = next(iter(self._log_of.values()))
         context = ServiceContext(
             name=system.NAME, settings=self.settings, database=database, storage=self._storage,
-            http=self._clients(system.NAME), parts={},
+            http=self._clients(system.NAME),
         )  # fmt: skip
-        context.parts[system.PART] = system.System(
+        running = system.System(
             health=Health(vital=self._vital_checks(), others=self._other_checks()),
             metrics=self.metrics,
             gauges=self._gauges,
@@ -203,6 +202,7 @@ class Runtime:
             asset=pages.asset,
             content_policy=pages.CONTENT_SECURITY_POLICY,
         )
+        context.keep(running)
         self._system_context = context
 
     def _assemble(self) -> None:

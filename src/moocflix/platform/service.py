@@ -31,16 +31,16 @@ class ServiceContext:
     storage: "Storage"
     http: Callable[[str], "InternalClient"]
     """The internal client for another service, by name."""
-    parts: dict[str, Any] = field(default_factory=dict)
+    parts: dict[type, Any] = field(default_factory=dict)
     """What the service itself keeps for as long as the process lives, put there by its `setup`."""
 
     def keep(self, part: object) -> None:
         """Keep a part of the service, to be found by its type."""
-        self.parts[type(part).__qualname__] = part
+        self.parts[type(part)] = part
 
     def part(self, kind: type[T]) -> T:
         """The part of this type that `setup` kept."""
-        return cast("T", self.parts[kind.__qualname__])
+        return cast("T", self.parts[kind])
 
 
 class React(Protocol):

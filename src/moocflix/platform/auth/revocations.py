@@ -18,8 +18,6 @@ from moocflix.platform.clock import utc_now
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.errors import Refusal
 
-PART = "revocations"
-"""Under this name every service finds the process's revocations among its context's parts."""
 _DROP_EVERY = timedelta(minutes=5)
 
 _log = structlog.get_logger()

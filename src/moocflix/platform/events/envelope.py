@@ -21,6 +21,12 @@ class State(Payload, frozen=True, kw_only=True):
     version: int
 
 
+class Page(Payload, frozen=True, kw_only=True):
+    """Some of a kind, by id, for the filling of copies; `next_cursor` is null on the last page."""
+
+    next_cursor: str | None
+
+
 P = TypeVar("P", bound=Payload)
 
 

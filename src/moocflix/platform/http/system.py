@@ -16,7 +16,6 @@ from moocflix.platform.http.routes import get
 from moocflix.platform.metrics import Metrics
 from moocflix.platform.service import Service
 
-PART = "system"
 NAME = "platform"
 _OPENAPI = "application/vnd.oai.openapi+json;version=3.1"
 _HTML = "text/html"
@@ -38,8 +37,7 @@ class System:
 
 
 def _system(request: Request) -> System:
-    system: System = request.context.parts[PART]
-    return system
+    return request.context.part(System)
 
 
 @get("/health/live", who=ANYONE, rate="none", summary="Whether the process runs")

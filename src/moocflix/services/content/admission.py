@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from moocflix.contracts.courses import COURSE
 from moocflix.platform.auth.principal import Principal
 from moocflix.platform.errors import CopyMissing
 from moocflix.platform.service import ServiceContext
@@ -9,7 +10,7 @@ from moocflix.services.content import clients
 from moocflix.services.content.course import sql as course_sql
 from moocflix.services.content.course.model import CourseCopy, CourseNotFound
 from moocflix.services.content.enrollment import sql as enrollment_sql
-from moocflix.services.content.parts import parts_of
+from moocflix.services.content.parts import Parts
 
 
 async def taught_course(context: ServiceContext, *, course_id: UUID, caller: Principal) -> CourseCopy:
@@ -26,7 +27,7 @@ async def is_enrolled(context: ServiceContext, *, user_id: UUID, course_id: UUID
 
     A no is believed for a few seconds. Raises Unavailable while enrollments is away.
     """
-    noes = parts_of(context).noes
+    noes = context.part(Parts).noes
     if noes.has(user_id=user_id, course_id=course_id):
         return False
     state = await clients.find_enrollment(context, user_id=user_id, course_id=course_id)
@@ -42,7 +43,7 @@ async def _known_course(context: ServiceContext, course_id: UUID) -> CourseCopy:
     try:
         return await course_sql.course(context.database.reader, course_id=course_id)
     except CopyMissing:
-        state = await clients.fetch_course(context, course_id)
+        state = await COURSE.fetch(context, course_id)
     if state is None:
         raise CourseNotFound(course_id)
     async with context.database.transaction() as tx:

@@ -12,7 +12,7 @@ from moocflix.platform.errors import Invalid, Unavailable
 from moocflix.platform.service import ServiceContext
 from moocflix.platform.storage.content_types import UNKNOWN
 from moocflix.platform.storage.port import Storage
-from moocflix.services.content.parts import parts_of
+from moocflix.services.content.parts import Parts
 from moocflix.services.content.places import folder_of, source_key
 from moocflix.services.content.upload import sql
 from moocflix.services.content.upload.model import Upload, UploadLost
@@ -31,7 +31,7 @@ async def received(
     Where anything raises, in here or in the block, nothing of it stays. Raises what `file` does, and the refusals of
     an examination. No transaction is open while bytes come in.
     """
-    database, storage, parts = context.database, context.storage, parts_of(context)
+    database, storage, parts = context.database, context.storage, context.part(Parts)
     async with database.transaction() as tx:
         await sql.begin_upload(tx, upload_id=upload_id, course_id=course_id, user_id=user_id)
     alive = asyncio.create_task(_keep_alive(database, upload_id))

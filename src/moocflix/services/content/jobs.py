@@ -7,7 +7,7 @@ from uuid import UUID
 from moocflix.platform.clock import utc_now
 from moocflix.platform.service import JobRun
 from moocflix.services.content import transcoding
-from moocflix.services.content.parts import parts_of
+from moocflix.services.content.parts import Parts
 from moocflix.services.content.settings import ContentSettings
 from moocflix.services.content.upload import operations as uploads
 from moocflix.services.content.video import operations as videos
@@ -40,5 +40,5 @@ async def give_up_transcodings(run: JobRun) -> None:
         answer = transcoding.gave_up(row["video_id"], course_id=row["course_id"], request_id=row["request_id"])
         async with database.transaction() as tx:
             await videos.answer_request(tx, answer=answer, now=utc_now(), ours=True)
-    for folder in transcoding.stale_folders(parts_of(run.context).scratch, seconds=settings.transcode_seconds * 2):
+    for folder in transcoding.stale_folders(run.context.part(Parts).scratch, seconds=settings.transcode_seconds * 2):
         shutil.rmtree(folder, ignore_errors=True)

@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from moocflix.platform.auth.revocations import PART as REVOCATIONS
 from moocflix.platform.auth.revocations import Revocations
 from moocflix.platform.data_folder import own_folder
 from moocflix.platform.secrets import Secrets
@@ -15,8 +14,6 @@ from moocflix.services.content.media.findings import Bounds
 from moocflix.services.content.memory import KnownPrefixes, RecentNoes
 from moocflix.services.content.settings import ContentSettings
 from moocflix.services.content.tokens import PlaybackTokens
-
-_PART = "content"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,20 +33,14 @@ async def set_up(context: ServiceContext) -> None:
     """Make the parts; once in each process."""
     settings = context.settings.of(ContentSettings)
     data = context.settings.of(PlatformSettings).data.expanduser().absolute()
-    revoked: Revocations = context.parts[REVOCATIONS]
-    context.parts[_PART] = Parts(
+    parts = Parts(
         examiner=Examiner(Bounds(pixels=settings.largest_pixels, seconds=settings.longest_seconds)),
         tokens=PlaybackTokens(
             Secrets.of(context.settings).key("platform", purpose="playback tokens"),
             seconds=settings.playback_seconds,
-            revoked=revoked,
+            revoked=context.part(Revocations),
         ),
         scratch=own_folder(own_folder(data / "scratch") / "content"),
         transcoders=asyncio.Semaphore(settings.transcodes_at_once),
     )
-
-
-def parts_of(context: ServiceContext) -> Parts:
-    """The parts that `set_up` made."""
-    parts: Parts = context.parts[_PART]
-    return parts
+    context.keep(parts)

@@ -5,19 +5,22 @@ from pathlib import Path
 
 from moocflix.contracts.content import TOPICS, TRANSCODING_COMPLETED, TRANSCODING_REQUEST
 from moocflix.contracts.courses import (
+    COURSE,
     COURSE_CREATION,
     COURSE_DELETION,
     COURSE_UPDATE,
+    LESSON,
     LESSON_CREATION,
     LESSON_DELETED,
     LESSON_UPDATED,
+    MODULE,
     MODULE_CREATION,
     MODULE_DELETED,
     MODULE_UPDATED,
 )
-from moocflix.contracts.enrollments import STUDENT_ENROLLED, STUDENT_UNENROLLED
+from moocflix.contracts.enrollments import ENROLLMENT, STUDENT_ENROLLED, STUDENT_UNENROLLED
 from moocflix.platform.service import Copy, Job, PersonalTable, Reaction, Service
-from moocflix.services.content import clients, jobs, parts, reactions
+from moocflix.services.content import jobs, parts, reactions
 from moocflix.services.content.course import sql as course_sql
 from moocflix.services.content.enrollment import sql as enrollment_sql
 from moocflix.services.content.file import routes as file_routes
@@ -59,30 +62,30 @@ service = Service(
         Copy(
             entity="course",
             table="courses_copy",
-            fetch=clients.fetch_course,
+            fetch=COURSE.fetch,
             upsert=course_sql.upsert_course,
-            pages=clients.course_page,
+            pages=COURSE.pages,
         ),
         Copy(
             entity="module",
             table="modules_copy",
-            fetch=clients.fetch_module,
+            fetch=MODULE.fetch,
             upsert=course_sql.upsert_module,
-            pages=clients.module_page,
+            pages=MODULE.pages,
         ),
         Copy(
             entity="lesson",
             table="lessons_copy",
-            fetch=clients.fetch_lesson,
+            fetch=LESSON.fetch,
             upsert=course_sql.upsert_lesson,
-            pages=clients.lesson_page,
+            pages=LESSON.pages,
         ),
         Copy(
             entity="enrollment",
             table="enrollments_copy",
-            fetch=clients.fetch_enrollment,
+            fetch=ENROLLMENT.fetch,
             upsert=enrollment_sql.upsert_enrollment,
-            pages=clients.enrollment_page,
+            pages=ENROLLMENT.pages,
         ),
     ),
     settings=(ContentSettings,),

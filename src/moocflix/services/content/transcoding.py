@@ -19,7 +19,7 @@ from moocflix.platform.storage.port import ObjectMissing, Storage
 from moocflix.services.content.media.ffmpeg import FfmpegEnded, FfmpegFailed
 from moocflix.services.content.media.transcoder import POSTER, Allowance, Transcoded
 from moocflix.services.content.media.transcoder import transcode as make_renditions
-from moocflix.services.content.parts import parts_of
+from moocflix.services.content.parts import Parts
 from moocflix.services.content.places import prefix_of
 from moocflix.services.content.settings import ContentSettings
 from moocflix.services.content.video import operations, sql
@@ -48,7 +48,7 @@ async def transcode(run: JobRun, *, video_id: UUID, request_id: UUID) -> None:
 
     Raises TranscoderBusy, StorageAway or FfmpegEnded where another try may do better.
     """
-    parts, storage = parts_of(run.context), run.context.storage
+    parts, storage = run.context.part(Parts), run.context.storage
     if parts.transcoders.locked():
         raise TranscoderBusy
     async with parts.transcoders:
@@ -91,7 +91,7 @@ async def _answer(run: JobRun, *, video_id: UUID, request_id: UUID) -> Transcodi
 
 
 async def _work(run: JobRun, video: Video, request_id: UUID) -> TranscodingCompleted:
-    scratch, storage = parts_of(run.context).scratch, run.context.storage
+    scratch, storage = run.context.part(Parts).scratch, run.context.storage
     async with _folder(scratch, request_id) as folder:
         output = folder / "out"
         output.mkdir()

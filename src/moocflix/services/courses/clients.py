@@ -1,17 +1,16 @@
-"""What courses asks of other services: instructors and enrolments whose copies are missing, and a course's closing."""
+"""What courses asks of other services: all instructors, who is enrolled, and a course's closing."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
 from time import monotonic
 from uuid import UUID
 
-from moocflix.contracts.enrollments import CourseClosed, EnrollmentFound, EnrollmentPage, EnrollmentState
-from moocflix.contracts.users import UserPage, UserState
+from moocflix.contracts.enrollments import CourseClosed, EnrollmentFound
+from moocflix.contracts.users import USER, UserState
 from moocflix.platform.errors import Refusal, TooMany, Unavailable
 from moocflix.platform.service import ServiceContext
 from moocflix.services.courses.settings import CoursesSettings
 
-_STRANGERS = "strangers"
 _MOST_STRANGERS = 10_000
 
 
@@ -37,12 +36,12 @@ class Strangers:
 
 async def set_up(context: ServiceContext) -> None:
     """Give the process its memory of strangers."""
-    context.parts[_STRANGERS] = Strangers(seconds=context.settings.of(CoursesSettings).stranger_seconds)
+    context.keep(Strangers(seconds=context.settings.of(CoursesSettings).stranger_seconds))
 
 
 async def is_enrolled(context: ServiceContext, *, user_id: UUID, course_id: UUID) -> bool:
     """Whether enrollments knows this person in this course; where it is away, nobody is let in."""
-    strangers: Strangers = context.parts[_STRANGERS]
+    strangers = context.part(Strangers)
     if strangers.knows(user_id, course_id):
         return False
     try:
@@ -57,36 +56,10 @@ async def is_enrolled(context: ServiceContext, *, user_id: UUID, course_id: UUID
     return True
 
 
-async def fetch_user(context: ServiceContext, user_id: UUID) -> UserState | None:
-    """A person's state; None where there is no such person."""
-    user: UserState | None = await context.http("users").get(
-        f"/internal/users/{user_id}", reply=UserState, missing_ok=True
-    )
-    return user
-
-
 async def instructor_page(context: ServiceContext, cursor: str | None) -> tuple[Sequence[UserState], str | None]:
     """Those who may teach among the next users, and where the page after begins."""
-    page: UserPage = await context.http("users").get(
-        "/internal/users", reply=UserPage, query={"cursor": cursor, "limit": 100}
-    )
-    return [user for user in page.users if user.role != "student"], page.next_cursor
-
-
-async def fetch_enrollment(context: ServiceContext, enrollment_id: UUID) -> EnrollmentState | None:
-    """An enrolment's state; None where there is no such enrolment."""
-    enrollment: EnrollmentState | None = await context.http("enrollments").get(
-        f"/internal/enrollments/{enrollment_id}", reply=EnrollmentState, missing_ok=True
-    )
-    return enrollment
-
-
-async def enrollment_page(context: ServiceContext, cursor: str | None) -> tuple[Sequence[EnrollmentState], str | None]:
-    """Some enrolments, and where the next page begins."""
-    page: EnrollmentPage = await context.http("enrollments").get(
-        "/internal/enrollments", reply=EnrollmentPage, query={"cursor": cursor, "limit": 100}
-    )
-    return page.enrollments, page.next_cursor
+    users, following = await USER.pages(context, cursor)
+    return [user for user in users if user.role != "student"], following
 
 
 async def close_course(context: ServiceContext, *, course_id: UUID, force: bool) -> CourseClosed:

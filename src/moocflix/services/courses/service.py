@@ -4,8 +4,8 @@ from pathlib import Path
 
 from moocflix.contracts.content import TRANSCODING_COMPLETED, VIDEO_DELETED
 from moocflix.contracts.courses import TOPICS
-from moocflix.contracts.enrollments import STUDENT_ENROLLED, STUDENT_UNENROLLED
-from moocflix.contracts.users import USER_CREATION, USER_DEACTIVATION, USER_UPDATE
+from moocflix.contracts.enrollments import ENROLLMENT, STUDENT_ENROLLED, STUDENT_UNENROLLED
+from moocflix.contracts.users import USER, USER_CREATION, USER_DEACTIVATION, USER_UPDATE
 from moocflix.platform.service import Copy, PersonalTable, Reaction, Service
 from moocflix.services.courses import clients, reactions
 from moocflix.services.courses.catalogue import routes as catalogue_routes
@@ -45,16 +45,16 @@ service = Service(
         Copy(
             entity="user",
             table="instructors",
-            fetch=clients.fetch_user,
+            fetch=USER.fetch,
             upsert=instructor_sql.upsert,
             pages=clients.instructor_page,
         ),
         Copy(
             entity="enrollment",
             table="enrollments",
-            fetch=clients.fetch_enrollment,
+            fetch=ENROLLMENT.fetch,
             upsert=enrollments.follow,
-            pages=clients.enrollment_page,
+            pages=ENROLLMENT.pages,
         ),
     ),
     intents=(DELETE_COURSE,),

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from moocflix.contracts.courses import COURSE_CREATION, COURSE_DELETION, COURSE_UPDATE
+from moocflix.contracts.courses import COURSE, COURSE_CREATION, COURSE_DELETION, COURSE_UPDATE
 from moocflix.contracts.enrollments import TOPICS
 from moocflix.contracts.progress import COURSE_COMPLETED, PROGRESS_UPDATED
-from moocflix.contracts.users import USER_CREATION, USER_DEACTIVATION, USER_UPDATE
+from moocflix.contracts.users import USER, USER_CREATION, USER_DEACTIVATION, USER_UPDATE
 from moocflix.platform.service import Copy, Job, PersonalTable, Reaction, Service
 from moocflix.services.enrollments import clients, jobs, reactions
 from moocflix.services.enrollments.closing import operations as closing
@@ -36,9 +36,9 @@ service = Service(
         Copy(
             entity="course",
             table="courses_copy",
-            fetch=clients.fetch_course,
+            fetch=COURSE.fetch,
             upsert=course_sql.upsert_course,
-            pages=clients.course_page,
+            pages=COURSE.pages,
         ),
         Copy(
             entity="published course",
@@ -49,9 +49,9 @@ service = Service(
         Copy(
             entity="user",
             table="users_copy",
-            fetch=clients.fetch_user,
+            fetch=USER.fetch,
             upsert=learner_sql.upsert_user,
-            pages=clients.user_page,
+            pages=USER.pages,
         ),
     ),
     settings=(EnrollmentsSettings,),

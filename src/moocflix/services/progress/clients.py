@@ -1,30 +1,13 @@
 """What progress asks of other services, where a copy is missing."""
 
-from collections.abc import Sequence
 from uuid import UUID
 
-from moocflix.contracts.courses import CourseOutline, CoursePage, CourseState, LessonState
-from moocflix.contracts.enrollments import EnrollmentPage, EnrollmentState
+from moocflix.contracts.courses import LESSON, CourseOutline, LessonState
+from moocflix.contracts.enrollments import ENROLLMENT, EnrollmentState
 from moocflix.platform.service import ServiceContext
 from moocflix.services.progress.enrollment.model import EnrollmentDropped
 from moocflix.services.progress.outline.model import Outline
 from moocflix.services.progress.progress.model import LessonNotInCourse, ProgressNotFound
-
-
-async def fetch_course(context: ServiceContext, course_id: UUID) -> CourseState | None:
-    """A course's state; None where there is no such course."""
-    course: CourseState | None = await context.http("courses").get(
-        f"/internal/courses/{course_id}", reply=CourseState, missing_ok=True
-    )
-    return course
-
-
-async def course_page(context: ServiceContext, cursor: str | None) -> tuple[Sequence[CourseState], str | None]:
-    """Some courses, and where the next page begins."""
-    page: CoursePage = await context.http("courses").get(
-        "/internal/courses", reply=CoursePage, query={"cursor": cursor, "limit": 100}
-    )
-    return page.courses, page.next_cursor
 
 
 async def fetch_outline(context: ServiceContext, course_id: UUID) -> Outline | None:
@@ -41,9 +24,7 @@ async def fetch_outline(context: ServiceContext, course_id: UUID) -> Outline | N
 
 async def fetch_lesson(context: ServiceContext, lesson_id: UUID) -> LessonState:
     """A lesson's state. Raises Invalid where there is no such lesson: then the learner's course has none either."""
-    lesson: LessonState | None = await context.http("courses").get(
-        f"/internal/lessons/{lesson_id}", reply=LessonState, missing_ok=True
-    )
+    lesson = await LESSON.fetch(context, lesson_id)
     if lesson is None:
         raise LessonNotInCourse
     return lesson
@@ -51,9 +32,7 @@ async def fetch_lesson(context: ServiceContext, lesson_id: UUID) -> LessonState:
 
 async def fetch_enrollment(context: ServiceContext, enrollment_id: UUID) -> EnrollmentState:
     """An enrolment's state. Raises NotFound where there is no such enrolment."""
-    enrollment: EnrollmentState | None = await context.http("enrollments").get(
-        f"/internal/enrollments/{enrollment_id}", reply=EnrollmentState, missing_ok=True
-    )
+    enrollment = await ENROLLMENT.fetch(context, enrollment_id)
     if enrollment is None:
         raise ProgressNotFound
     return enrollment
@@ -65,11 +44,3 @@ async def fetch_taken_up(context: ServiceContext, enrollment_id: UUID) -> Enroll
     if enrollment.status == "dropped":
         raise EnrollmentDropped
     return enrollment
-
-
-async def enrollment_page(context: ServiceContext, cursor: str | None) -> tuple[Sequence[EnrollmentState], str | None]:
-    """Some enrolments, and where the next page begins."""
-    page: EnrollmentPage = await context.http("enrollments").get(
-        "/internal/enrollments", reply=EnrollmentPage, query={"cursor": cursor, "limit": 100}
-    )
-    return page.enrollments, page.next_cursor

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from moocflix.contracts.courses import (
+    COURSE,
     COURSE_CREATION,
     COURSE_DELETION,
     COURSE_UPDATE,
@@ -13,7 +14,7 @@ from moocflix.contracts.courses import (
     MODULE_DELETED,
     MODULE_UPDATED,
 )
-from moocflix.contracts.enrollments import STUDENT_ENROLLED, STUDENT_UNENROLLED
+from moocflix.contracts.enrollments import ENROLLMENT, STUDENT_ENROLLED, STUDENT_UNENROLLED
 from moocflix.contracts.progress import TOPICS
 from moocflix.platform.service import Copy, Job, PersonalTable, Reaction, Service
 from moocflix.services.progress import clients, jobs, reactions
@@ -50,9 +51,9 @@ service = Service(
         Copy(
             entity="course",
             table="courses_copy",
-            fetch=clients.fetch_course,
+            fetch=COURSE.fetch,
             upsert=outline_sql.upsert_course,
-            pages=clients.course_page,
+            pages=COURSE.pages,
         ),
         # Modules and lessons come whole, course by course, when a course's progress is first asked for.
         Copy(entity="outline", table="outlines", fetch=clients.fetch_outline, upsert=reactions.outline_fetched),
@@ -62,7 +63,7 @@ service = Service(
             table="enrollments_copy",
             fetch=clients.fetch_enrollment,
             upsert=enrollment_sql.upsert_enrollment,
-            pages=clients.enrollment_page,
+            pages=ENROLLMENT.pages,
         ),
         Copy(
             entity="dropped enrollment",

@@ -14,7 +14,7 @@ from moocflix.platform.http.routes import get
 from moocflix.platform.storage.content_types import content_type_of
 from moocflix.services.content import admission
 from moocflix.services.content.media.playlists import master_playlist
-from moocflix.services.content.parts import parts_of
+from moocflix.services.content.parts import Parts
 from moocflix.services.content.playback import sql
 from moocflix.services.content.playback.model import NoSuchFile, NotReady, checked_file
 from moocflix.services.content.settings import ContentSettings
@@ -48,7 +48,7 @@ async def stream(
         return await _source(request, video)
     if video.renditions is None:
         raise NotReady(video.status)
-    token = parts_of(request.context).tokens.issue(
+    token = request.context.part(Parts).tokens.issue(
         Playback(video_id=video.id, request_id=video.renditions.request_id),
         caller=request.maybe_caller,
         now=request.now,
@@ -68,7 +68,7 @@ async def stream(
 )
 async def play(request: Request, token: str, file: Path) -> Answer:
     """What the master playlist leads to, for whoever holds its token."""
-    parts = parts_of(request.context)
+    parts = request.context.part(Parts)
     playback = parts.tokens.read(token, now=request.now)
     name = checked_file(str(file))
     prefix = parts.prefixes.get(playback.request_id)

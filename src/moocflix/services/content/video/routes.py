@@ -11,7 +11,7 @@ from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import delete, get, post
 from moocflix.platform.ids import new_id
 from moocflix.services.content import admission, intake
-from moocflix.services.content.parts import parts_of
+from moocflix.services.content.parts import Parts
 from moocflix.services.content.settings import ContentSettings
 from moocflix.services.content.tokens import Playback
 from moocflix.services.content.video import operations, sql
@@ -139,7 +139,7 @@ def _poster_url(request: Request, video: Video) -> str | None:
     if video.renditions is None or poster is None:
         return None
     playback = Playback(video_id=video.id, request_id=video.renditions.request_id)
-    token = parts_of(request.context).tokens.issue(playback, caller=request.caller, now=request.now)
+    token = request.context.part(Parts).tokens.issue(playback, caller=request.caller, now=request.now)
     return f"/api/v1/content/play/{token}/{poster}"
 
 
