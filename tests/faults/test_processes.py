@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import socket
@@ -23,6 +24,7 @@ from moocflix.platform.postgres_server import PostgresServer
 from tests.faults.platform_process import PASSWORD, Up, are_gone, environ, free_port, open_folder, until
 
 ROOT = os.geteuid() == 0
+BROKER = {"MOOCFLIX_EVENTS_BUS": "kafka"}
 
 
 @pytest.fixture
@@ -184,15 +186,19 @@ def test_a_setting_that_cannot_be_used_is_named(folder: Path) -> None:
     assert examined.stdout.startswith("fault settings")
 
 
-def test_data_of_a_newer_version_are_refused(folder: Path) -> None:
+def test_data_of_no_version_and_of_a_newer_one_are_refused(folder: Path) -> None:
     data = folder / "data"
-    assert command(data, "migrate").returncode == 0
     server = PostgresServer(data, options=PostgresOptions(durable=False))
     dsn = server.start().dsn("moocflix")
-    asyncio.run(
-        _execute(dsn, "INSERT INTO users.schema_migrations VALUES ('9999_post_new.sql', 'x', '99.0.0', '99.1.0')")
-    )
-    server.stop()
+    try:
+        assert "There are no data of users to work on" in refused(data, "serve")
+        assert command(data, "migrate").returncode == 0
+        newer = "INSERT INTO users.schema_migrations VALUES ('9999_post_new.sql', 'x', '99.0.0', '99.1.0')"
+        asyncio.run(_execute(dsn, newer))
+        for name in ("serve", "work", "relay"):
+            assert "were made by a newer MoocFlix (99.1.0" in refused(data, name, **(BROKER if name == "relay" else {}))
+    finally:
+        server.stop()
     assert "were made by a newer MoocFlix (99.1.0" in Up(data, port=free_port()).refused()
 
 
@@ -242,6 +248,14 @@ def command(data: Path, *words: str, **variables: str) -> "subprocess.CompletedP
         env=environ(data, free_port()) | variables,
         check=False,
     )
+
+
+def refused(data: Path, name: str, **variables: str) -> str:
+    """The one sentence that a command ends with."""
+    ended = command(data, name, **variables)
+    assert ended.returncode == 1, ended.stderr
+    assert re.fullmatch(r"moocflix: .*\n", ended.stderr), ended.stderr
+    return ended.stderr
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -70,20 +71,23 @@ def service(folder: Path, name: str, files: dict[str, str]) -> MigrationSource:
     return MigrationSource(name, migrations)
 
 
-async def execute(url: str, sql: str) -> None:
+@asynccontextmanager
+async def connected(url: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
     connection = await asyncpg.connect(url)
     try:
-        await connection.execute(sql)
+        yield connection
     finally:
         await connection.close()
+
+
+async def execute(url: str, sql: str) -> None:
+    async with connected(url) as connection:
+        await connection.execute(sql)
 
 
 async def value(url: str, sql: str) -> object:
-    connection = await asyncpg.connect(url)
-    try:
+    async with connected(url) as connection:
         return await connection.fetchval(sql)
-    finally:
-        await connection.close()
 
 
 async def test_it_runs_each_file_once_in_order(urls: DatabaseUrls, library: MigrationSource) -> None:
@@ -187,10 +191,11 @@ async def test_code_that_is_too_old_for_the_data_is_refused(urls: DatabaseUrls, 
     newer.unlink()
     with pytest.raises(MigrationError, match=r"made by a newer MoocFlix \(2.1.0; .*\): at least 2.0.0 is needed"):
         await migrate(urls, [library], code="1.9.9")
-    with pytest.raises(MigrationError, match=r"made by a newer MoocFlix"):
-        await check_code(urls.service("library"), "library", code="1.9.9")
-    assert await migrate(urls, [library], code="2.0.0") == []
-    await check_code(urls.service("library"), "library", code="2.0.0")
+    async with connected(urls.service("library")) as mine:
+        with pytest.raises(MigrationError, match=r"made by a newer MoocFlix"):
+            await check_code(mine, "library", code="1.9.9")
+        assert await migrate(urls, [library], code="2.0.0") == []
+        await check_code(mine, "library", code="2.0.0")
 
 
 async def test_what_comes_after_the_new_code_can_be_left_out(urls: DatabaseUrls, library: MigrationSource) -> None:

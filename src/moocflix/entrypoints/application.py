@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import sys
+import traceback
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -11,6 +13,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
 from moocflix.entrypoints.addresses import check_addresses
+from moocflix.entrypoints.faults import sentence
 from moocflix.entrypoints.runtime import Runtime
 from moocflix.entrypoints.services import SERVICES, chosen
 from moocflix.platform import logs
@@ -61,7 +64,15 @@ def application() -> Callable[..., Awaitable[None]]:
 
 async def _lifespan(runtime: Runtime, receive: Any, send: Any) -> None:
     await receive()
-    await runtime.start()
+    try:
+        await runtime.start()
+    except Exception as error:  # noqa: BLE001 - the edge of the process
+        # Said here and not raised: the server would take an exception for an application without start and stop, and
+        # would serve all the same.
+        said = sentence(error)
+        sys.stderr.write(f"moocflix: {said}\n" if said else traceback.format_exc())
+        await send({"type": "lifespan.startup.failed", "message": ""})
+        return
     await send({"type": "lifespan.startup.complete"})
     await receive()
     await runtime.stop()

@@ -9,18 +9,24 @@ import uvloop
 
 from moocflix.entrypoints.services import SERVICES, chosen
 from moocflix.platform import logs
+from moocflix.platform.database.pool import Pool
+from moocflix.platform.database.transaction import Database
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.events.brokers import groups_of, open_broker
 from moocflix.platform.events.bus import by_database
 from moocflix.platform.events.relay import Relay
 from moocflix.platform.events.settings import EventsSettings
+from moocflix.platform.migrations import check_code
 from moocflix.platform.process import die_with_parent
 from moocflix.platform.service import Service
 from moocflix.platform.settings import Settings, SettingsError
 
 
 def run(settings: Settings, names: tuple[str, ...]) -> None:
-    """Relay for these services until told to stop; for all, where none is named. Raises SettingsError."""
+    """Relay for these services until told to stop; for all, where none is named.
+
+    Raises SettingsError, and MigrationError where newer code has made the data.
+    """
     if settings.of(EventsSettings).bus == "postgres":
         raise SettingsError("There is nothing to relay: events.bus is postgres, where the outboxes are the log.")
     die_with_parent(parent=os.getppid())
@@ -36,8 +42,18 @@ async def _relay(settings: Settings, services: Sequence[Service]) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    relay = relay_of(settings, services, DatabaseUrls.of(settings))
-    await relay.run(stop)
+    urls = DatabaseUrls.of(settings)
+    for service in services:
+        await _check_code(urls, service.name)
+    await relay_of(settings, services, urls).run(stop)
+
+
+async def _check_code(urls: DatabaseUrls, name: str) -> None:
+    pool = Pool(urls.service(name), size=1)
+    try:
+        await check_code(Database(pool, source=name).reader, name)
+    finally:
+        await pool.close()
 
 
 def relay_of(settings: Settings, services: Sequence[Service], urls: DatabaseUrls) -> Relay:

@@ -4,11 +4,12 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import Callable, Sequence
-from functools import cache, partial
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from moocflix import __version__
+from moocflix.entrypoints import checks
 from moocflix.entrypoints.addresses import Neighbours, ServiceSettings
 from moocflix.platform import spans
 from moocflix.platform.auth.published import REVOCATIONS_CHANNEL
@@ -23,11 +24,11 @@ from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.errors import Unavailable
 from moocflix.platform.events import copies
 from moocflix.platform.events.settings import EventsSettings, KafkaSettings, RabbitSettings
-from moocflix.platform.events.unsent import late, unsent
+from moocflix.platform.events.unsent import unsent
 from moocflix.platform.events.wakeups import CHANNEL as OUTBOX_CHANNEL
 from moocflix.platform.events.wakeups import Wakeups
 from moocflix.platform.gauges import set_gauges, set_outbox
-from moocflix.platform.health import Check, Health
+from moocflix.platform.health import Health
 from moocflix.platform.http import system
 from moocflix.platform.http.app import framework
 from moocflix.platform.http.byte_cache import ByteCache
@@ -36,6 +37,7 @@ from moocflix.platform.http.identify import Identify
 from moocflix.platform.http.openapi import description
 from moocflix.platform.job_runner import JobsSettings
 from moocflix.platform.metrics import Metrics
+from moocflix.platform.migrations import check_code
 from moocflix.platform.secrets import Secrets, SecretsSettings
 from moocflix.platform.service import Service, ServiceContext
 from moocflix.platform.settings import (
@@ -117,7 +119,12 @@ class Runtime:
         self._assemble()
 
     async def start(self, *, broadcasts: bool = True) -> None:
-        """Set the services up and load who may not come in; `broadcasts` keeps it all fresh from then on."""
+        """Set the services up and load who may not come in; `broadcasts` keeps it all fresh from then on.
+
+        Raises MigrationError where newer code has made the data, and Unavailable where they cannot be reached.
+        """
+        for service in self.services:
+            await check_code(self.contexts[service.name].database.reader, service.name)
         spans.start(self.settings, name="-".join(["moocflix", *(self.contexts if len(self.contexts) == 1 else ())]))
         for service in self.services:
             if service.setup is not None:
@@ -193,7 +200,7 @@ class Runtime:
             http=self._clients(system.NAME),
         )  # fmt: skip
         running = system.System(
-            health=Health(vital=self._vital_checks(), others=self._other_checks()),
+            health=self._health(),
             metrics=self.metrics,
             gauges=self._gauges,
             description=cache(self._description),
@@ -204,6 +211,15 @@ class Runtime:
         )
         context.keep(running)
         self._system_context = context
+
+    def _health(self) -> Health:
+        others = {
+            "storage": self._storage.fault,
+            "revocations": self.watch.fault,
+            "rate limits": self._limiter.fault,
+            **checks.of_services(self.settings, self.services, self.contexts),
+        }
+        return Health(vital=checks.of_databases(self.contexts), others=others)
 
     def _assemble(self) -> None:
         self._app = framework((*self.services, system.service))
@@ -233,28 +249,6 @@ class Runtime:
         """Fetch one missing copy from its owner; False where the owner has none."""
         service = next(service for service in self.services if service.name == context.name)
         return await copies.fill(service, context, entity, entity_id)
-
-    def _vital_checks(self) -> dict[str, Check]:
-        def database_of(context: ServiceContext) -> Check:
-            async def check() -> None:
-                await context.database.reader.fetchval("SELECT 1")
-
-            return check
-
-        return {f"database of {name}": database_of(context) for name, context in self.contexts.items()}
-
-    def _other_checks(self) -> dict[str, Check]:
-        async def revocations() -> str | None:
-            return "not fresh" if self.watch.degraded else None
-
-        checks: dict[str, Check] = {"storage": self._storage.fault, "revocations": revocations}
-        checks["rate limits"] = self._limiter.fault
-        for service in self.services:
-            if self.settings.of(EventsSettings).bus != "postgres":
-                checks[f"events of {service.name}"] = partial(late, self.contexts[service.name])
-            for part in service.health:
-                checks[f"{service.name} {part.name}"] = _bound(part.check, self.contexts[service.name])
-        return checks
 
     async def _gauges(self, metrics: Metrics) -> None:
         for name, context in self.contexts.items():
@@ -288,11 +282,3 @@ class Runtime:
             await asyncio.sleep(_RELEASE_EVERY)
             for pool in self._pools:
                 pool.release_idle()
-
-
-def _bound(check: Callable[[ServiceContext], Any], context: ServiceContext) -> Check:
-    async def ask() -> str | None:
-        fault: str | None = await check(context)
-        return fault
-
-    return ask

@@ -18,12 +18,18 @@ import asyncpg
 from moocflix import __version__
 from moocflix.platform.database import roles
 from moocflix.platform.database.roles import Connection
+from moocflix.platform.database.transaction import Reader
 from moocflix.platform.database.urls import BUS, OWNER, DatabaseUrls, credentials, database_name, server_of
 from moocflix.platform.migration_files import PLATFORM, Migration, MigrationError, read_migrations
 
 _LOCK = 0x6D6F6F63  # "mooc"
 _WAIT_SECONDS = 60.0
 _LOCK_TRIES = 10
+_NOT_MIGRATED = (
+    asyncpg.InvalidCatalogNameError,  # neither its database,
+    asyncpg.InvalidAuthorizationSpecificationError,  # nor its role,
+    asyncpg.UndefinedTableError,  # nor its tables are there
+)
 
 
 class Source(Protocol):
@@ -80,13 +86,13 @@ async def migrate(
     return done
 
 
-async def check_code(service_url: str, schema: str, *, code: str = __version__) -> None:
+async def check_code(service: Reader, schema: str, *, code: str = __version__) -> None:
     """Refuse to run code that is too old for the data; with the service's own login. Raises MigrationError."""
-    connection = await asyncpg.connect(service_url)
     try:
-        _check_code(schema, await _applied(connection, schema), (), code)
-    finally:
-        await connection.close()
+        applied = await _applied(service, schema)
+    except _NOT_MIGRATED as error:
+        raise MigrationError(f"There are no data of {schema} to work on ({error}): run `moocflix migrate`.") from error
+    _check_code(schema, applied, (), code)
 
 
 async def is_migrated(urls: DatabaseUrls, schema: str) -> bool:
@@ -184,7 +190,7 @@ class _Applied:
     applied_by: str
 
 
-async def _applied(connection: Connection, schema: str) -> dict[str, _Applied]:
+async def _applied(connection: Reader, schema: str) -> dict[str, _Applied]:
     rows = await connection.fetch(
         f'SELECT name, checksum, oldest_code, applied_by FROM "{schema}".schema_migrations'  # noqa: S608 - our own name
     )

@@ -65,6 +65,10 @@ class TokenWatch:
         """Whether users is away, so that news of ended sessions does not come."""
         return self.revocations.degraded
 
+    async def fault(self) -> str | None:
+        """The same for `/health/ready`."""
+        return "not fresh" if self.degraded else None
+
     async def start(self) -> None:
         """Load keys and revocations: from users, and where it is away from the services' copies."""
         if not await self._fresh_keys():
