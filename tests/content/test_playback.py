@@ -11,6 +11,8 @@ import httpx
 import pytest
 
 from moocflix.platform import clock
+from moocflix.platform.http.routes import route_of
+from moocflix.services.content.playback.routes import play
 from tests.content.conftest import School
 from tests.factories.platform import Person, data_of
 from tests.factories.videos import QUARTERS, VideoKind, seen
@@ -151,7 +153,7 @@ async def test_a_forged_or_expired_token_opens_nothing(school: School) -> None:
     raw = bytearray(base64.urlsafe_b64decode(token + "=="))
     raw[20] ^= 1
     forged = base64.urlsafe_b64encode(bytes(raw)).decode().rstrip("=")
-    for wrong in (forged, token[:-2], "x", "x" * 500, token + "AAAA"):
+    for wrong in (forged, token[:-2], "x", "x" * 500, token + "AAAA", token + "=", token + "!", f"!{token}"):
         assert (await school.platform.http.get(variant.replace(token, wrong))).status_code == 401
     clock.turn(timedelta(hours=23, minutes=59))
     assert (await school.platform.http.get(variant)).status_code == 200
@@ -249,6 +251,16 @@ async def test_segments_never_eat_a_persons_requests(school: School) -> None:
     answers = await asyncio.gather(*[school.platform.http.get(variant) for _ in range(20)])
     assert {answer.status_code for answer in answers} == {200}
     assert answers[0].headers["ratelimit-policy"].startswith('"media"')
+
+
+async def test_only_a_token_that_counts_has_requests_of_its_own(school: School) -> None:
+    video_id = await school.video(transcode=True)
+    (variant,) = await master(school, video_id, viewer=school.learner)
+    route, context = route_of(play), school.platform.context("content")
+    assert route is not None
+    assert route.token_counts is not None
+    assert route.token_counts(context, variant.split("/")[-3])
+    assert not route.token_counts(context, "made-up")
 
 
 async def test_a_token_is_in_no_log(school: School, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,7 +10,7 @@ from uuid import UUID
 from msgspec import Meta
 
 from moocflix.platform.auth.access import ADMIN, ANYONE, CALLER, SERVICE
-from moocflix.platform.errors import Conflict, CopyMissing, NotFound
+from moocflix.platform.errors import Conflict, CopyMissing, NotFound, Unauthorized
 from moocflix.platform.events.envelope import State
 from moocflix.platform.http.pages import Cursor, Limit, cursor_of, read_cursor
 from moocflix.platform.http.reply import Answer, Body, Reply, reply, stream_reply
@@ -134,6 +134,17 @@ async def stream() -> Answer:
     return stream_reply(pieces(), media_type="text/plain", headers={"content-length": "6"})
 
 
+def _is_good(_context: ServiceContext, token: str) -> bool:
+    return token.startswith("good-")
+
+
+@get("/ticket/{token:str}", who=ANYONE, rate="media", token_counts=_is_good, summary="Behind a token in the path")
+async def ticket(token: str) -> Reply[str]:
+    if not token.startswith("good-"):
+        raise Unauthorized("This token does not count.")
+    return reply(token)
+
+
 @get("/internal/secret", who=SERVICE, summary="For services")
 async def secret() -> Reply[str]:
     return reply("secret")
@@ -155,6 +166,6 @@ service = Service(
     name="probe",
     summary="What the edge must cope with.",
     migrations=Path(__file__).parent / "probe_migrations",
-    routes=(make, one, things, rename, clear, alone, pet, steps, stream, secret),
+    routes=(make, one, things, rename, clear, alone, pet, steps, stream, ticket, secret),
     copies=(Copy(entity="cat", table="copies_of_cats", fetch=fetch_cat, upsert=upsert_cat),),
 )

@@ -337,6 +337,15 @@ async def test_a_bad_token_is_401_everywhere(probe: Probe, value: str) -> None:
     assert response.headers["www-authenticate"].startswith("Bearer")
 
 
+async def test_each_token_in_a_path_has_its_own_limit_and_made_up_ones_share_their_senders(
+    start: Callable[..., Awaitable[Probe]],
+) -> None:
+    probe = await start(MOOCFLIX_HTTP_MEDIA_LIMIT="3")
+    tokens = [*(f"bad-{number}" for number in range(4)), *["good-a"] * 4, "good-b", "bad-5"]
+    statuses = [(await probe.http.get(f"/ticket/{token}")).status_code for token in tokens]
+    assert statuses == [401, 401, 401, 429, 200, 200, 200, 429, 200, 429]
+
+
 async def test_a_limit_is_counted_for_each_caller(start: Callable[..., Awaitable[Probe]]) -> None:
     probe = await start(MOOCFLIX_HTTP_API_LIMIT="3")
     answers = [await probe.http.get("/things") for _ in range(4)]

@@ -165,7 +165,9 @@ class Edge:
             return
         caller = call.client_address
         if rate == "media":
-            caller = call.scope["path_params"].get("token", caller)
+            counts, token = call.route.token_counts, call.scope["path_params"].get("token", "")
+            # Made-up tokens have no allowance of their own.
+            caller = token if counts is not None and counts(call.context, token) else caller
         elif rate == "api" and isinstance(call.principal, Principal):
             caller = call.principal.subject
         limit = self._limits[rate]

@@ -7,7 +7,7 @@ async def enroll(request: Request, course_id: UUID) -> Reply[EnrollmentOut]: ...
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
@@ -18,9 +18,14 @@ from litestar.types import ASGIApp
 from moocflix.platform.auth.access import CALLER, SERVICE, Access
 from moocflix.platform.http.reply import Envelope, ErrorEnvelope, Reply
 
+if TYPE_CHECKING:
+    from moocflix.platform.service import ServiceContext
+
 RateClass = Literal["api", "auth", "media", "none"]
 Writes = Literal["transaction", "intent", "stream", "none"]
 Method = Literal["GET", "POST", "PUT", "DELETE"]
+
+TokenCounts = Callable[["ServiceContext", str], bool]
 
 _OPT = "route"
 _Decoder = msgspec.json.Decoder[Any]
@@ -42,6 +47,8 @@ class Route:
     """Whether an `Idempotency-Key` is honoured."""
     optional_token: bool
     """Whether a token that no longer counts is passed over, as at a login."""
+    token_counts: TokenCounts | None
+    """Whether the token in the path counts: requests are counted by it then (rate class media), else by address."""
     decoder: _Decoder | None
     """Of the request's body, where the handler takes one."""
     body_optional: bool
@@ -92,6 +99,7 @@ def declare(
     cached: bool = False,
     hands_out_tokens: bool = False,
     refusals: Sequence[int] = (),
+    token_counts: TokenCounts | None = None,
     sends: Mapping[int, Sequence[str]] | None = None,
     takes: Mapping[str, Any] | None = None,
 ) -> Callable[[Any], HTTPRouteHandler]:
@@ -100,7 +108,8 @@ def declare(
     `writes` says what the edge does: it opens one transaction and commits it with the answer ("transaction"); it
     opens none, since the handler commits its steps itself ("intent"), reads a streamed body ("stream"), or writes
     nothing ("none"). `cached` lets an answer that the handler marks as shared be kept for a moment.
-    `hands_out_tokens` shuts out `Idempotency-Key`, which would store them. `refusals` are the statuses, beside
+    `hands_out_tokens` shuts out `Idempotency-Key`, which would store them. `token_counts` checks the path's `token`,
+    whose requests are counted together (rate class media). `refusals` are the statuses, beside
     those that go without saying, that the description names. `sends` says which media types a bare answer has, by its
     status; `takes` the schema of a body that is no JSON, by its media type.
     """
@@ -115,6 +124,7 @@ def declare(
             cached=cached,
             idempotent=method == "POST" and not hands_out_tokens and who is not SERVICE,
             optional_token=hands_out_tokens,
+            token_counts=token_counts,
             decoder=decoder,
             body_optional=optional,
             sends=sends or {},

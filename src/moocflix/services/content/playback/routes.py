@@ -7,10 +7,12 @@ from uuid import UUID
 from litestar.params import QueryParameter
 
 from moocflix.platform.auth.access import ANYONE, NotSignedIn
+from moocflix.platform.clock import utc_now
 from moocflix.platform.http.objects import object_reply
 from moocflix.platform.http.reply import Answer, bytes_reply
 from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import get
+from moocflix.platform.service import ServiceContext
 from moocflix.platform.storage.content_types import content_type_of
 from moocflix.services.content import admission
 from moocflix.services.content.media.playlists import master_playlist
@@ -18,7 +20,7 @@ from moocflix.services.content.parts import Parts
 from moocflix.services.content.playback import sql
 from moocflix.services.content.playback.model import NoSuchFile, NotReady, checked_file
 from moocflix.services.content.settings import ContentSettings
-from moocflix.services.content.tokens import Playback
+from moocflix.services.content.tokens import Playback, PlaybackRefused
 from moocflix.services.content.video import sql as video_sql
 from moocflix.services.content.video.model import Video, VideoNotFound
 
@@ -58,10 +60,19 @@ async def stream(
     return bytes_reply(playlist.encode(), media_type=_MASTER_TYPE, headers=_NEVER_KEPT)
 
 
+def _counts(context: ServiceContext, token: str) -> bool:
+    try:
+        context.part(Parts).tokens.read(token, now=utc_now())
+    except PlaybackRefused:
+        return False
+    return True
+
+
 @get(
     "/api/v1/content/play/{token:str}/{file:path}",
     who=ANYONE,
     rate="media",
+    token_counts=_counts,
     summary="A playlist, segment or poster",
     refusals=(401, 404, 416),
     sends={200: [_MASTER_TYPE, "video/*", "image/*"], 206: ["video/*", "image/*"]},
