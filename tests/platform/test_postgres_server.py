@@ -215,7 +215,7 @@ def test_a_long_path_gets_a_private_socket_elsewhere(data: Path) -> None:
 
 
 def test_it_can_listen_on_a_free_port_of_this_machine(data: Path) -> None:
-    server = quick(data, tcp=True)
+    server = quick(data, host="127.0.0.1")
     address = server.start()
     assert address.host == "127.0.0.1"
     assert ask(address, "SELECT 1") == 1

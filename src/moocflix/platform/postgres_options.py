@@ -26,13 +26,16 @@ class PostgresSettings(Section, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, kw_only=True)
 class PostgresOptions:
-    """How a server is to run. `durable=False` is for tests: a power cut may break the data, a kill does not."""
+    """How a server is to run. A `host` has it listen at that address, instead of on a socket.
+
+    `durable=False` is for tests: a power cut may break the data, a kill does not.
+    """
 
     bin_dir: Path | None = None
     shared_buffers: str = "64MB"
     max_connections: int = 100
     durable: bool = True
-    tcp: bool = False
+    host: str = ""
     start_seconds: float = 300
     system_folder: Path = SYSTEM_FOLDER
     extra: Mapping[str, str] = field(default_factory=dict)

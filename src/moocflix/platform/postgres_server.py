@@ -152,13 +152,14 @@ class PostgresServer:
 
     def _listen_address(self, place: Place) -> ServerAddress:
         password = superuser_password(self.data)
-        if place.sockets is not None and not self.options.tcp:
+        if place.sockets is not None and not self.options.host:
             return ServerAddress(str(place.sockets), SOCKET_PORT, SUPERUSER, password)
         if self._address is not None:
             return self._address
+        host = self.options.host or "127.0.0.1"
         with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            return ServerAddress("127.0.0.1", free.getsockname()[1], SUPERUSER, password)
+            free.bind((host, 0))
+            return ServerAddress(host, free.getsockname()[1], SUPERUSER, password)
 
     def _launch(self, place: Place, address: ServerAddress) -> None:
         """Start the postmaster until it answers; wait for one that a dead owner left behind."""

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from moocflix import __version__
 from moocflix.entrypoints.distributed.board import Board
-from moocflix.entrypoints.distributed.layout import BUCKET, REGION, Layout
+from moocflix.entrypoints.distributed.layout import BUCKET, HERE, REGION, Layout
 from moocflix.entrypoints.gateway import envoy as envoy_file
 from moocflix.entrypoints.migrate import sources
 from moocflix.entrypoints.services import SERVICES
@@ -124,7 +124,7 @@ class Distribution:
             bin_dir=PostgresOptions.of(given).bin_dir,
             shared_buffers=given.shared_buffers,
             max_connections=max(given.max_connections, _CONNECTIONS),
-            tcp=True,
+            host=HERE,
         )
         self._postgres = PostgresServer(self._layout.data, options=options)
         return self._postgres.start()

@@ -20,9 +20,9 @@ _FETCH_SECONDS, _START_SECONDS = 300, 60
 _PROPERTIES = """
 process.roles=broker,controller
 node.id=1
-controller.quorum.bootstrap.servers=127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.quorum.bootstrap.servers={host}:{controller}
+listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller}
+advertised.listeners=PLAINTEXT://{host}:{port}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
@@ -56,8 +56,9 @@ _JVM = ("-Xms128m", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "
 class KafkaServer:
     """One broker on one data folder."""
 
-    def __init__(self, data: Path, *, cache: Path = _CACHE) -> None:
-        """Nothing happens before `start`."""
+    def __init__(self, data: Path, *, host: str = "127.0.0.1", cache: Path = _CACHE) -> None:
+        """Nothing happens before `start`; it listens at `host` alone."""
+        self._host = host
         self._data = data.expanduser().absolute()
         self._libs = cache / f"kafka-{_VERSION}" / "libs"
         self._child = ServerChild("Kafka", self._data / "kafka.log")
@@ -66,7 +67,7 @@ class KafkaServer:
     @property
     def bootstrap_servers(self) -> str:
         """Where clients connect."""
-        return f"127.0.0.1:{self._port}"
+        return f"{self._host}:{self._port}"
 
     @property
     def pid(self) -> int | None:
@@ -84,7 +85,7 @@ class KafkaServer:
         logging = f"-Dlog4j2.configurationFile={self._data / 'log4j2.properties'}"
         self._child.start(
             [java, *_JVM, logging, "-cp", classes, "kafka.Kafka", properties],
-            answers=lambda: listens(self._port),
+            answers=lambda: listens(self._port, self._host),
             seconds=_START_SECONDS,
         )
 
@@ -125,7 +126,7 @@ class KafkaServer:
         self._port = numbers["port"]
         (self._data / "log4j2.properties").write_text(_LOGGING)
         properties = self._data / "server.properties"
-        properties.write_text(_PROPERTIES.format(data=self._data / "log", **numbers))
+        properties.write_text(_PROPERTIES.format(host=self._host, data=self._data / "log", **numbers))
         return properties
 
     def _format(self, java: str, classes: str, properties: Path) -> None:

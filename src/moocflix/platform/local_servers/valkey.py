@@ -26,11 +26,11 @@ def program() -> Path:
     )
 
 
-def command(*, folder: Path, port: int, password: str, memory: str = "64mb") -> list[str]:
-    """The command that runs it on this port of this machine alone; nothing of it is kept over a restart."""
+def command(*, folder: Path, port: int, password: str, host: str = "127.0.0.1", memory: str = "64mb") -> list[str]:
+    """The command that runs it on this port; nothing of it is kept over a restart."""
     own_folder(folder)
     settings = {
-        "bind": "127.0.0.1",
+        "bind": host,
         "port": str(port),
         "dir": str(folder),
         "requirepass": password,
@@ -47,6 +47,6 @@ def command(*, folder: Path, port: int, password: str, memory: str = "64mb") -> 
     return [str(program()), str(file)]
 
 
-def url(*, port: int, password: str) -> str:
+def url(*, port: int, password: str, host: str = "127.0.0.1") -> str:
     """Where it is, as clients want it."""
-    return f"redis://:{password}@127.0.0.1:{port}/0"
+    return f"redis://:{password}@{host}:{port}/0"
