@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 import asyncpg
 import structlog
 
+from moocflix.platform.database.connect import connect
+
 _RETRY_SECONDS = 1.0
 _CHECK_SECONDS = 5.0
 _AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
@@ -24,7 +26,7 @@ async def listen(dsn: str, channels: Mapping[str, Callable[[str], None]]) -> Non
 
     while True:
         try:
-            connection = await asyncpg.connect(dsn, timeout=_CHECK_SECONDS)
+            connection = await connect(dsn)
             try:
                 for channel in channels:
                     await connection.add_listener(channel, heard)

@@ -9,21 +9,16 @@ exception that is not PostgreSQL's own is replaced.
 import asyncio
 from collections import deque
 from time import monotonic
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 import asyncpg
 import msgspec
 
 from moocflix.platform import spans
+from moocflix.platform.database.connect import Connection, connect
 from moocflix.platform.errors import Unavailable
 
-if TYPE_CHECKING:
-    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
-else:  # generic in its stubs alone
-    Connection = asyncpg.Connection
-
 _WAIT_SECONDS = 10.0
-_CONNECT_SECONDS = 5.0
 _IDLE_IN_TRANSACTION_MS = "60000"
 _AWAY = (OSError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError, asyncpg.ConnectionDoesNotExistError)
 
@@ -110,15 +105,11 @@ class Pool:
     async def _connect(self) -> Connection:
         self._open += 1
         try:
-            connection: Connection = await asyncpg.connect(
+            connection = await connect(
                 self._dsn,
-                timeout=_CONNECT_SECONDS,
-                server_settings={
-                    "statement_timeout": str(self._statement_ms),
-                    # A process that was frozen in a transaction must not hold its locks for ever.
-                    "idle_in_transaction_session_timeout": _IDLE_IN_TRANSACTION_MS,
-                    "application_name": "moocflix",
-                },
+                statement_timeout=str(self._statement_ms),
+                # A process that was frozen in a transaction must not hold its locks for ever.
+                idle_in_transaction_session_timeout=_IDLE_IN_TRANSACTION_MS,
             )
             if spans.is_on():
                 connection.add_query_logger(spans.statement)

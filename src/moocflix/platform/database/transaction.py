@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import asyncpg
 
+from moocflix.platform.database.connect import Connection
 from moocflix.platform.database.outbox import OutboxRow, insert_rows
-from moocflix.platform.database.pool import Connection, Pool
+from moocflix.platform.database.pool import Pool
 from moocflix.platform.errors import Unavailable
 from moocflix.platform.trace import Trace, current_trace
 

@@ -11,13 +11,13 @@ from typing import Any, Protocol
 import asyncpg
 import structlog
 
+from moocflix.platform.database.connect import Connection, connect
 from moocflix.platform.errors import Unavailable
 from moocflix.platform.events.wakeups import CHANNEL, hang_up
 
 NOTHING = "1:1:"
 """The snapshot that sees no transaction at all."""
 
-_CONNECT_SECONDS = 5.0
 _STATEMENT_MS = 60_000
 _RECONNECT_SECONDS = 1.0
 _AWAY = (
@@ -76,7 +76,7 @@ class Bus:
         self.services = tuple(services)
         self._dsn = dsn
         self._poll_seconds = poll_seconds
-        self._connection: asyncpg.Connection[asyncpg.Record] | None = None
+        self._connection: Connection | None = None
         self._turn = asyncio.Lock()
         self._listeners: list[Listener] = []
         self._seen = NOTHING
@@ -130,14 +130,12 @@ class Bus:
         if connection is not None:
             await hang_up(connection)
 
-    async def _connected(self) -> "asyncpg.Connection[asyncpg.Record]":
+    async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
             # After a loss of the connection everything counts as news.
             self._seen = NOTHING
-            self._connection = await asyncpg.connect(
-                self._dsn,
-                timeout=_CONNECT_SECONDS,
-                server_settings={"application_name": "moocflix bus", "statement_timeout": str(_STATEMENT_MS)},
+            self._connection = await connect(
+                self._dsn, application_name="moocflix bus", statement_timeout=str(_STATEMENT_MS)
             )
             await self._connection.add_listener(CHANNEL, self._notified)
         return self._connection

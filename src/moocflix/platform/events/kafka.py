@@ -37,6 +37,9 @@ class Kafka:
             "bootstrap.servers": settings.servers,
             "logger": _lines,
             "reconnect.backoff.max.ms": 1000,
+            # Over a link that was cut nothing is heard any more; the library's own minute is too long to wait for it.
+            "socket.timeout.ms": 8_000,
+            "socket.connection.setup.timeout.ms": 4_000,
         }
         self._sender: Sender | None = None
 

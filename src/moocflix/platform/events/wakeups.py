@@ -5,13 +5,11 @@ the name of their outbox, and one task tells of all that were noted meanwhile. W
 """
 
 import asyncio
-from typing import TYPE_CHECKING
 
 import asyncpg
 import structlog
 
-if TYPE_CHECKING:
-    from moocflix.platform.database.pool import Connection
+from moocflix.platform.database.connect import Connection, connect
 
 CHANNEL = "moocflix_outbox"
 
@@ -19,7 +17,6 @@ CHANNEL = "moocflix_outbox"
 _PAUSE_SECONDS = 0.005
 _AWAY_SECONDS = 1.0
 _CLOSE_SECONDS = 1.0
-_CONNECT_SECONDS = 5.0
 _FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 _log = structlog.get_logger("moocflix.events")
@@ -63,7 +60,7 @@ class Wakeups:
     async def _notify(self, sources: list[str]) -> None:
         try:
             if self._connection is None or self._connection.is_closed():
-                self._connection = await asyncpg.connect(self._dsn, timeout=_CONNECT_SECONDS)
+                self._connection = await connect(self._dsn)
             await self._connection.execute(
                 "SELECT pg_notify($1, source) FROM unnest($2::text[]) AS source", CHANNEL, sources
             )
@@ -72,7 +69,7 @@ class Wakeups:
             await asyncio.sleep(_AWAY_SECONDS)
 
 
-async def hang_up(connection: "Connection") -> None:
+async def hang_up(connection: Connection) -> None:
     """Close a connection as is proper, or, where that fails, all the same."""
     try:
         await connection.close(timeout=_CLOSE_SECONDS)
