@@ -5,9 +5,10 @@ Only headers cross: the callee runs in a context of its own, in this process as 
 
 import asyncio
 import contextvars
+import math
 import random
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http import HTTPStatus
 from time import monotonic
 from typing import Any, TypeVar
@@ -61,19 +62,24 @@ class _Data(msgspec.Struct):
 class Breaker:
     """Stops asking a service that keeps failing, and lets one call try again after a while."""
 
+    open_seconds: float = _OPEN_SECONDS
     failures: int = 0
-    open_until: float = field(default=0.0)
+    open_until: float = 0.0
 
     def check(self, service: str) -> None:
         """Raises Unavailable while the service is left alone."""
-        if self.failures >= _FAILURES_TO_OPEN and monotonic() < self.open_until:
+        if self.failures < _FAILURES_TO_OPEN:
+            return
+        if monotonic() < self.open_until:
             message = f"The {service} service is away."
-            raise Unavailable(message, retry_after=int(_OPEN_SECONDS))
+            raise Unavailable(message, retry_after=math.ceil(self.open_seconds))
+        # This call tries again; until it has an answer, all others are still refused.
+        self.open_until = monotonic() + self.open_seconds
 
     def failed(self) -> None:
         """Count a failure."""
         self.failures += 1
-        self.open_until = monotonic() + _OPEN_SECONDS
+        self.open_until = monotonic() + self.open_seconds
 
     def succeeded(self) -> None:
         """It answers again."""
