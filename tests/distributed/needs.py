@@ -3,22 +3,35 @@
 import shutil
 import sys
 
+from tests.faults.network import Network
+
 PROGRAMS = {
     "java": "Java 17 or newer, for Kafka (Debian: apt-get install openjdk-17-jre-headless)",
     "mvn": "Maven, which fetches Kafka (Debian: apt-get install maven)",
     "go": "Go 1.24 or newer, which builds versitygw, the S3 server (https://go.dev/dl)",
     "rabbitmq-server": "RabbitMQ (Debian: apt-get install rabbitmq-server)",
+    "redis-server": "Redis, the other server that counts requests (Debian: apt-get install redis-server)",
+    "ip": "iproute2, for networks of the tests' own (Debian: apt-get install iproute2)",
 }
 _BESIDE = {"go": "/usr/local/go/bin", "rabbitmq-server": "/usr/sbin:/usr/lib/rabbitmq/bin"}
 
 
 def missing() -> list[str]:
-    """What cannot be found, in words."""
-    return [
+    """What cannot be found, or is not allowed, in words."""
+    absent = [
         f"{name} is missing: {what}"
         for name, what in PROGRAMS.items()
         if not (shutil.which(name) or shutil.which(name, path=_BESIDE.get(name, "")))
     ]
+    return absent or _refused()
+
+
+def _refused() -> list[str]:
+    try:
+        with Network(["somewhere"]):
+            return []
+    except (OSError, RuntimeError) as error:
+        return [f"Networks of the tests' own need root, network namespaces and /dev/net/tun: {error}"]
 
 
 if __name__ == "__main__":
