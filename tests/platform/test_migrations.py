@@ -168,6 +168,19 @@ async def test_a_service_can_live_in_a_database_of_its_own(
     assert await value(apart.service("library"), "SELECT to_regclass('archive.things') IS NULL")
 
 
+async def test_what_listens_or_migrates_goes_past_a_connection_pooler(
+    urls: DatabaseUrls, library: MigrationSource
+) -> None:
+    pooled, admin = "postgresql://librarian:password@pooler:6432/library", urls.admin.partition("@")[0]
+    direct = pooled.replace("pooler:6432", "server:5432")
+    variables = {"MOOCFLIX_DATABASE_LIBRARY_URL": pooled, "MOOCFLIX_DATABASE_LIBRARY_DIRECT_URL": direct}
+    apart = DatabaseUrls(admin=urls.admin, key=urls.key, apart=variables.get)
+    assert apart.service("library") == pooled
+    assert apart.bus_of("library").endswith("@pooler:6432/library")
+    assert apart.listener_of("library").endswith("@server:5432/library")
+    assert apart.admin_of("library") == f"{admin}@server:5432/library"
+
+
 async def test_a_changed_file_is_refused(urls: DatabaseUrls, library: MigrationSource) -> None:
     await migrate(urls, [library])
     (library.migrations / "0001_pre_things.sql").write_text(f"{TABLE} -- better")

@@ -65,7 +65,7 @@ def relay_of(settings: Settings, services: Sequence[Service], urls: DatabaseUrls
     names = [service.name for service in services]
     return Relay(
         names,
-        by_database(names, urls.bus_of, poll=events.poll_seconds),
+        by_database(names, urls.listener_of, poll=events.poll_seconds),
         broker,
         topics=[topic for service in services for topic in service.topics],
         groups=groups_of(SERVICES),

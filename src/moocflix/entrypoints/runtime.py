@@ -134,7 +134,8 @@ class Runtime:
         if broadcasts:
             self._tasks.append(asyncio.create_task(self.watch.run()))
             channels = {OUTBOX_CHANNEL: self.byte_cache.drop, REVOCATIONS_CHANNEL: lambda _payload: self.watch.nudge()}
-            self._tasks += [asyncio.create_task(listen(url, channels)) for url in self._logs]
+            places = {self._urls.listener_of(service.name) for service in self.services}
+            self._tasks += [asyncio.create_task(listen(url, channels)) for url in places]
         gc.collect()
         gc.freeze()
 

@@ -64,7 +64,7 @@ def buses_of(services: Sequence[Service], urls: DatabaseUrls, *, poll: float, fo
     """A connection to each database that holds these services or, if `following`, those whose events they follow."""
     names = [service.name for service in services]
     followed = [source for service in services for source in topics_by_source(service)] if following else []
-    return by_database([*names, *followed], urls.bus_of, poll=poll)
+    return by_database([*names, *followed], urls.listener_of, poll=poll)
 
 
 async def settle(

@@ -78,14 +78,16 @@ class DatabaseUrls:
         own = self._own(name)
         return self._as(own or self.admin, BUS)
 
+    def listener_of(self, name: str) -> str:
+        """The same past a connection pooler, where `MOOCFLIX_DATABASE_<SERVICE>_DIRECT_URL` leads: for LISTEN."""
+        return self._as(self._given(name, "DIRECT_URL") or self._own(name) or self.admin, BUS)
+
     def admin_of(self, name: str) -> str:
         """The administrator's URL of the database that holds this service's schema; migrations alone need it."""
-        own = self._own(name)
-        if own is None:
+        place = self._given(name, "DIRECT_URL") or self._own(name)
+        if place is None:
             return self.admin
-        variable = f"MOOCFLIX_DATABASE_{name.upper()}_ADMIN_URL"
-        given = self.apart(variable)
-        return _checked(variable, given) if given else _at(self.admin, own)
+        return self._given(name, "ADMIN_URL") or _at(self.admin, place)
 
     def password(self, role: str) -> str:
         """A role's password, the same in every process and database."""
@@ -97,7 +99,10 @@ class DatabaseUrls:
         return replace(self, admin=urlunsplit(parts._replace(path=f"/{quote(database, safe='')}")))
 
     def _own(self, name: str) -> str | None:
-        variable = f"MOOCFLIX_DATABASE_{name.upper()}_URL"
+        return self._given(name, "URL")
+
+    def _given(self, name: str, kind: str) -> str | None:
+        variable = f"MOOCFLIX_DATABASE_{name.upper()}_{kind}"
         url = self.apart(variable)
         return _checked(variable, url) if url else None
 
