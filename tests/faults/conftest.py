@@ -1,5 +1,25 @@
-"""A whole installation to break, as the journeys have one to use."""
+"""One whole installation to break, shared by all tests after which it still runs."""
 
-from tests.journeys.conftest import http, installation
+import shutil
+from collections.abc import Iterator
 
-__all__ = ["http", "installation"]
+import pytest
+
+from tests.faults.platform_process import Up, free_port, open_folder
+
+
+@pytest.fixture(scope="session")
+def _up() -> Iterator[Up]:
+    folder = open_folder()
+    platform = Up(folder / "data", port=free_port()).start()
+    try:
+        yield platform.await_ready()
+    finally:
+        platform.close()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def up(_up: Up) -> Up:
+    """A running platform, whatever the test before has left of it."""
+    return (_up if _up.runs else _up.start()).await_ready()

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,23 @@ class Up:
         until(there, name)
         return found[0]
 
+    def kill(self, name: str) -> psutil.Process:
+        """Kill one of them, or the supervisor, which is started again; all that was below it is gone then, too."""
+        if name == "supervisor":
+            killed = psutil.Process(self.pid)
+            below = self.processes()
+            self.stop(signal.SIGKILL)
+            self.start()
+        else:
+            killed = self.process(name)
+            below = killed.children(recursive=True)
+            killed.kill()
+            for process in below:
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()  # one that is stopped would not hear of its parent's death
+        until(lambda: are_gone([killed, *below]), "gone")
+        return killed
+
 
 def _is(process: psutil.Process, name: str, supervisor: int) -> bool:
     try:
@@ -123,7 +141,8 @@ def _is(process: psutil.Process, name: str, supervisor: int) -> bool:
         "server's worker": not beside and words[-1:] == ["serve"],
         "worker": beside and words[-1:] == ["work"],
         "postmaster": beside and "-D" in words,
-        "backend": bool(words) and words[0].startswith("postgres: moocflix_"),
+        "backend": bool(words) and words[0].startswith("postgres: moocflix_content"),
+        "ffmpeg": any("index.m3u8" in word for word in words),
     }[name]
 
 

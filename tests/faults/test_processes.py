@@ -42,18 +42,6 @@ def platform(folder: Path) -> Iterator[Up]:
     platform.close()
 
 
-@pytest.fixture(scope="module")
-def up() -> Iterator[Up]:
-    """One platform for the tests after which it still runs."""
-    folder = open_folder()
-    platform = Up(folder / "data", port=free_port()).start()
-    try:
-        yield platform.await_ready()
-    finally:
-        platform.close()
-        shutil.rmtree(folder)
-
-
 class Writer:
     """Somebody who changes their name over and over, and remembers which change was acknowledged last."""
 
@@ -103,10 +91,7 @@ class Writer:
 def test_a_killed_process_is_replaced_and_nothing_acknowledged_is_lost(up: Up, name: str) -> None:
     writer = Writer(up)
     with writer:
-        killed = up.process(name)
-        below = killed.children(recursive=True)
-        killed.kill()
-        until(lambda: are_gone([killed, *below]), "gone")
+        killed = up.kill(name)
         before = writer.acknowledged
         until(lambda: writer.acknowledged > before + 3, "writing again")
         if name != "backend":

@@ -2,27 +2,13 @@
 
 import os
 import random
-import shutil
 import threading
-from collections.abc import Iterator
 
 import httpx
-import pytest
 
-from tests.faults.platform_process import PASSWORD, Up, free_port, open_folder, until
+from tests.faults.platform_process import PASSWORD, Up, until
 
 ROUNDS = 4
-
-
-@pytest.fixture(scope="module")
-def up() -> Iterator[Up]:
-    folder = open_folder()
-    platform = Up(folder / "data", port=free_port()).start()
-    try:
-        yield platform.await_ready()
-    finally:
-        platform.close()
-        shutil.rmtree(folder)
 
 
 def test_killed_at_any_moment_a_retry_by_key_finds_it_done_once(up: Up) -> None:

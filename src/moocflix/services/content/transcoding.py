@@ -6,13 +6,14 @@ import secrets
 import shutil
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
 from moocflix.contracts.content import TranscodingCompleted
 from moocflix.platform.clock import utc_now
 from moocflix.platform.errors import Unavailable
+from moocflix.platform.events.failures import AWAY
 from moocflix.platform.service import JobRun, ServiceContext
 from moocflix.platform.storage.content_types import content_type_of
 from moocflix.platform.storage.port import ObjectMissing, Storage
@@ -109,7 +110,10 @@ async def _work(run: JobRun, video: Video, request_id: UUID) -> TranscodingCompl
 
 
 class _Teller:
-    """Tells how far it has come, about once a second; raises NobodyWaits where nobody wants to know any more."""
+    """Tells how far it has come, about once a second; raises NobodyWaits where nobody wants to know any more.
+
+    While the database is away nobody is told: that is no reason to throw hours of work away.
+    """
 
     def __init__(self, run: JobRun, request_id: UUID) -> None:
         self._run = run
@@ -120,7 +124,10 @@ class _Teller:
         if time.monotonic() < self._next:
             return
         self._next = time.monotonic() + _PROGRESS_SECONDS
-        done = fraction * _ENCODING
+        with suppress(*AWAY):
+            await self._tell(fraction * _ENCODING)
+
+    async def _tell(self, done: float) -> None:
         await self._run.progress(done)
         if not await sql.note_progress(self._run.context.database.reader, request_id=self._request_id, fraction=done):
             raise NobodyWaits
