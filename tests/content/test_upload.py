@@ -268,20 +268,6 @@ async def read_all(given: UploadForm) -> None:
     await given.finish()
 
 
-async def test_what_follows_a_refusal_is_read_so_that_the_sender_reads_the_answer() -> None:
-    sent: list[int] = []
-
-    async def body() -> AsyncIterator[bytes]:
-        for number in range(5):
-            sent.append(number)
-            yield b"x"
-
-    with pytest.raises(Invalid):
-        async with UploadForm(FORM["content-type"], body(), file_limit=1):
-            raise Invalid("no", field="title")
-    assert sent == [0, 1, 2, 3, 4]
-
-
 @pytest.mark.parametrize(
     "content_type", [None, "application/json", "multipart/form-data", "multipart/mixed; boundary=b"]
 )

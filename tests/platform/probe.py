@@ -134,6 +134,13 @@ async def stream() -> Answer:
     return stream_reply(pieces(), media_type="text/plain", headers={"content-length": "6"})
 
 
+@post("/files", who=CALLER, writes="stream", summary="Refuse a file of which it has read a part")
+async def take_file(request: Request) -> Reply[None]:
+    async for _ in request.stream():
+        raise Refused
+    return reply(None)
+
+
 def _is_good(_context: ServiceContext, token: str) -> bool:
     return token.startswith("good-")
 
@@ -166,6 +173,6 @@ service = Service(
     name="probe",
     summary="What the edge must cope with.",
     migrations=Path(__file__).parent / "probe_migrations",
-    routes=(make, one, things, rename, clear, alone, pet, steps, stream, ticket, secret),
+    routes=(make, one, things, rename, clear, alone, pet, steps, stream, take_file, ticket, secret),
     copies=(Copy(entity="cat", table="copies_of_cats", fetch=fetch_cat, upsert=upsert_cat),),
 )

@@ -7,6 +7,7 @@ from litestar.types import ASGIApp, HTTPScope, Receive, Send
 
 from moocflix.platform.auth.principal import Principal, ServicePrincipal
 from moocflix.platform.database.transaction import Tx
+from moocflix.platform.http.incoming import Incoming
 from moocflix.platform.http.routes import Route
 from moocflix.platform.ids import new_id
 from moocflix.platform.trace import Trace
@@ -28,6 +29,7 @@ class Call:
         "context",
         "headers",
         "idempotency_key",
+        "incoming",
         "limits",
         "method",
         "path",
@@ -48,13 +50,16 @@ class Call:
     trace: Trace
 
     def __init__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
-        """Header names are lower case; of a name sent twice the last counts."""
+        """Header names are lower case; of a name sent twice the last counts. `incoming` is there where a body is."""
         self.scope = scope
         self.receive = receive
         self.send = send
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.incoming: Incoming | None = None
+        if self.headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in self.headers:
+            self.receive = self.incoming = Incoming(receive)
         self.template = ""
         self.client_address = ""
         self.principal: Principal | ServicePrincipal | None = None

@@ -234,6 +234,11 @@ class Edge:
         if status == 200 and _unchanged(call, answer.headers):  # noqa: PLR2004
             status, body = 304, b""
         headers = self._complete(call, answer.headers)
+        incoming = call.incoming
+        if incoming is not None and not incoming.ended:
+            asks_first = call.headers.get(b"expect", b"").lower() == b"100-continue"
+            if not await incoming.drain(asks_first=asks_first):
+                headers.append((b"connection", b"close"))
         if status not in {204, 304}:
             headers.append((b"content-length", str(len(body)).encode()))
         await call.send({"type": "http.response.start", "status": status, "headers": headers})

@@ -1,18 +1,14 @@
 """Uploads: a `multipart/form-data` body (RFC 7578) taken apart as it comes, its file never held in memory."""
 
-import asyncio
 from collections.abc import AsyncIterator
-from contextlib import suppress
-from typing import Any, Self
+from typing import Any
 
-from litestar.exceptions import LitestarException
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
-from moocflix.platform.errors import Invalid, Refusal, TooLarge, UnsupportedMedia
+from moocflix.platform.errors import Invalid, TooLarge, UnsupportedMedia
 
 _FIELD_BYTES = 16 * 1024
 _PARTS = 32
-_PATIENCE_SECONDS = 10
 
 
 class NotAForm(UnsupportedMedia):
@@ -46,14 +42,11 @@ class FileTooLarge(TooLarge):
 class UploadForm:
     """A form with fields and one file; the fields that decide about the file come before it.
 
-    async with UploadForm(content_type, chunks, file_limit=…) as form:
-        await form.fields_before("file")
-        async for piece in form.file(): …
-        await form.finish()
-        form.fields                         # those after the file too
-
-    Where the block refuses the upload, what still comes of it is read and thrown away for a while: a client that is
-    cut off while it sends does not read why.
+    form = UploadForm(content_type, chunks, file_limit=…)
+    await form.fields_before("file")
+    async for piece in form.file(): …
+    await form.finish()
+    form.fields                             # those after the file too
     """
 
     def __init__(self, content_type: str | None, chunks: AsyncIterator[bytes], *, file_limit: int) -> None:
@@ -63,20 +56,7 @@ class UploadForm:
             raise NotAForm
         self.fields: dict[str, str] = {}
         self._file_limit = file_limit
-        self._chunks = chunks
         self._events = _events(options["boundary"], chunks)
-
-    async def __aenter__(self) -> Self:
-        """The form itself."""
-        return self
-
-    async def __aexit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        """Read on after a refusal."""
-        if isinstance(error, Refusal):
-            with suppress(TimeoutError, LitestarException):
-                async with asyncio.timeout(_PATIENCE_SECONDS):
-                    async for _ in self._chunks:
-                        pass
 
     async def fields_before(self, name: str) -> dict[str, str]:
         """Read up to the file called `name`; the fields so far. Raises Invalid where there is no such file."""

@@ -42,21 +42,21 @@ async def upload_video(request: Request) -> Reply[UploadOut]:
 
     What the bytes are decides, not the name. With `transcode=true` the transcoding is asked for at once.
     """
-    async with _form(request) as form:
-        fields = UploadFields.of(await form.fields_before("file"))
-        await admission.taught_course(request.context, course_id=fields.course_id, caller=request.caller)
-        async with intake.received(
-            request.context,
-            upload_id=new_id(),
-            course_id=fields.course_id,
-            user_id=request.caller.id,
-            file=form.file(),
-        ) as upload:
-            await form.finish()
-            late = UploadFields.of(form.fields)
-            request_id = new_id() if late.transcode else None
-            async with request.context.database.transaction() as tx:
-                await operations.add_video(tx, upload=upload, title=late.title, request_id=request_id, now=request.now)
+    form = _form(request)
+    fields = UploadFields.of(await form.fields_before("file"))
+    await admission.taught_course(request.context, course_id=fields.course_id, caller=request.caller)
+    async with intake.received(
+        request.context,
+        upload_id=new_id(),
+        course_id=fields.course_id,
+        user_id=request.caller.id,
+        file=form.file(),
+    ) as upload:
+        await form.finish()
+        late = UploadFields.of(form.fields)
+        request_id = new_id() if late.transcode else None
+        async with request.context.database.transaction() as tx:
+            await operations.add_video(tx, upload=upload, title=late.title, request_id=request_id, now=request.now)
     return reply(UploadOut.of(upload.id, transcode=late.transcode), status=201)
 
 
