@@ -83,7 +83,8 @@ async def listening(port: int) -> None:
 
 def ask(connection: Connection, asked: str, headers: dict[str, str], *, send: bytes) -> Answer:
     """The answer to a client that sends all before it reads."""
-    connection.putrequest(*asked.split())
+    method, path = asked.split()
+    connection.putrequest(method, path)
     for name, value in headers.items():
         connection.putheader(name, value)
     connection.endheaders(send)
