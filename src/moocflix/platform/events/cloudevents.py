@@ -1,7 +1,8 @@
 """CloudEvents 1.0: the attributes that go along with an event's data, and the message that they make again."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -11,6 +12,9 @@ from moocflix.platform.clock import utc_now
 from moocflix.platform.events.envelope import Message, Topic
 
 JSON = "application/json"
+NAMES = ("specversion", "id", "source", "type", "subject", "time", "correlationid", "traceparent")
+"""What the attributes of our events are called."""
+
 _SOURCE = "/moocflix/"
 
 
@@ -18,6 +22,7 @@ class Unreadable(Exception):
     """What came is no event of ours."""
 
 
+@cache
 def type_of(topic: str) -> str:
     """The `type` attribute, `moocflix.course.creation.v1` for Course-Creation."""
     return f"moocflix.{topic.lower().replace('-', '.')}.v1"
@@ -28,21 +33,22 @@ def names_by_type(topics: Iterable[Topic[Any]]) -> dict[str, str]:
     return {topic.type: topic.name for topic in topics}
 
 
-def attributes_of(message: Message) -> dict[str, str]:
-    """The context attributes, without the data's content type, which each transport has a place for."""
-    found = {
-        "specversion": "1.0",
-        "id": str(message.id),
-        "source": _SOURCE + message.source,
-        "type": type_of(message.topic),
-        "subject": message.subject,
-        "time": message.time.isoformat().replace("+00:00", "Z"),
-    }
-    if message.correlation_id is not None:
-        found["correlationid"] = message.correlation_id
-    if message.traceparent is not None:
-        found["traceparent"] = message.traceparent
-    return found
+def attributes_of(message: Message, *, names: Sequence[str] = NAMES) -> dict[str, str]:
+    """The context attributes, without the data's content type, which each transport has a place for.
+
+    `names` are what a transport calls the NAMES.
+    """
+    values = (
+        "1.0",
+        str(message.id),
+        _SOURCE + message.source,
+        type_of(message.topic),
+        message.subject,
+        message.time.isoformat().replace("+00:00", "Z"),
+        message.correlation_id,
+        message.traceparent,
+    )
+    return {name: value for name, value in zip(names, values, strict=True) if value is not None}
 
 
 def message_of(attributes: Mapping[str, str], *, key: str, data: bytes, names: Mapping[str, str]) -> Message:

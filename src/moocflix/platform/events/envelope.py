@@ -51,8 +51,7 @@ class Topic(Generic[P]):
         return f"moocflix.{self.name.lower().replace('-', '.')}.v1"
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One event as a consumer receives it; `data` is the payload's JSON."""
 
     id: UUID

@@ -54,12 +54,12 @@ class Kafka:
 
     async def publish(self, parcels: Sequence[Parcel]) -> None:
         """Send, and wait for every acknowledgement: for as long as it takes, since giving up would break the order."""
-        if self._sender is None:
-            self._sender = Sender(self._client)
+        sender = self._sender = self._sender or Sender(self._client)
         try:
-            await self._sender.send([(parcel.address, parcel.message) for parcel in parcels])
+            await sender.send(parcels)
         except KafkaException as error:
-            if self._sender.broken:
+            # Another bucket may have dropped it already.
+            if sender.broken and sender is self._sender:
                 await self._drop_sender()
             raise Unavailable(f"Kafka refuses an event: {error}") from error
 
@@ -83,7 +83,7 @@ class Kafka:
     async def _drop_sender(self) -> None:
         sender, self._sender = self._sender, None
         if sender is not None:
-            await asyncio.to_thread(sender.close)
+            await sender.close()
 
     def _make(self, names: Sequence[str]) -> None:
         try:

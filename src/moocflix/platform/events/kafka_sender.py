@@ -1,98 +1,101 @@
 """Sending to Kafka: an idempotent producer whose acknowledgements are waited for in batches."""
 
 import asyncio
-import threading
 from collections.abc import Sequence
-from functools import partial
+from contextlib import suppress
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from moocflix.platform.events.cloudevents import JSON, attributes_of
+from moocflix.platform.events.broker import Parcel
+from moocflix.platform.events.cloudevents import JSON, NAMES, attributes_of
 from moocflix.platform.events.envelope import Message
 
 PREFIX = "ce_"
 """Before the names of CloudEvents attributes, in binary mode."""
 
-_POLL_SECONDS = 0.1
+_NAMES = [PREFIX + name for name in NAMES]
+
+# How often acknowledgements are looked for while some are missing; and otherwise what the library has to say.
+_POLL_SECONDS = 0.001
+_IDLE_SECONDS = 1.0
 
 
 class Sender:
-    """An idempotent producer, and the thread in which its acknowledgements come."""
+    """An idempotent producer, and the task in which its acknowledgements come.
+
+    A thread for them would take the interpreter away from the event loop, and back, for every single message.
+    """
 
     def __init__(self, client: dict[str, Any]) -> None:
+        """Within a running event loop."""
         self.broken = False
         # No time limit: a message that was given up would be overtaken by the next of its key. The relay's batches
         # bound what waits here.
         self._producer = Producer(
             {**client, "enable.idempotence": True, "acks": "all", "message.timeout.ms": 0, "linger.ms": 2}
         )
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._poll, name="kafka acknowledgements", daemon=True)
-        self._thread.start()
+        self._sent = asyncio.Event()
+        self._polling = asyncio.create_task(self._poll())
 
-    async def send(self, addressed: Sequence[tuple[str, Message]]) -> None:
+    async def send(self, parcels: Sequence[Parcel]) -> None:
         """Raises KafkaException."""
-        if not addressed:
+        if not parcels:
             return
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-        batch = _Batch(len(addressed), partial(loop.call_soon_threadsafe, _finish, done))
-        for address, message in addressed:
+        batch = _Batch(len(parcels))
+        message: Message | None = None
+        headers: dict[str, str | bytes | None] = {}
+        for parcel in parcels:
+            # Aliases are the same message once more.
+            if parcel.message is not message:
+                message, headers = parcel.message, _headers(parcel.message)
             try:
                 self._producer.produce(
-                    address, message.data, message.key, headers=_headers(message), on_delivery=batch.acknowledged
+                    parcel.address, message.data, message.key, headers=headers, on_delivery=batch.acknowledged
                 )
             except BufferError:
                 batch.acknowledged(KafkaError(KafkaError._QUEUE_FULL), None)  # noqa: SLF001 - its name for this error
-        error = await self._outcome(done, batch)
-        if error is not None:
-            self.broken = error.fatal()
-            raise KafkaException(error)
+        self._sent.set()
+        await batch.done.wait()
+        if batch.error is not None:
+            self.broken = batch.error.fatal()
+            raise KafkaException(batch.error)
 
-    async def _outcome(self, done: "asyncio.Future[None]", batch: "_Batch") -> KafkaError | None:
-        await done
-        return batch.error
+    async def close(self) -> None:
+        """Give up what is not acknowledged."""
+        self._polling.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._polling
+        await asyncio.to_thread(self._producer.purge)
+        # Whoever still waits is told.
+        self._producer.poll(0)
 
-    def close(self) -> None:
-        """Give up what is not acknowledged, and end the thread."""
-        self._producer.purge()
-        self._ended.set()
-        self._thread.join(5)
-        self._producer.flush(1)
-
-    def _poll(self) -> None:
-        while not self._ended.is_set():
-            self._producer.poll(_POLL_SECONDS)
+    async def _poll(self) -> None:
+        while True:
+            self._producer.poll(0)
+            if len(self._producer):
+                await asyncio.sleep(_POLL_SECONDS)
+                continue
+            self._sent.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._sent.wait(), _IDLE_SECONDS)
 
 
 class _Batch:
-    """Counts acknowledgements; they come in one thread, one after the other."""
+    """Counts acknowledgements."""
 
-    def __init__(self, left: int, finished: Any) -> None:
+    def __init__(self, left: int) -> None:
         self.error: KafkaError | None = None
+        self.done = asyncio.Event()
         self._left = left
-        self._finished = finished
-        self._turn = threading.Lock()
 
     def acknowledged(self, error: KafkaError | None, _message: object) -> None:
         """One of them is, or has failed."""
-        with self._turn:
-            self.error = self.error or error
-            self._left -= 1
-            last = self._left == 0
-        if last:
-            self._finished()
+        self.error = self.error or error
+        self._left -= 1
+        if self._left == 0:
+            self.done.set()
 
 
-def _headers(message: Message) -> list[tuple[str, str | bytes | None]]:
-    found: list[tuple[str, str | bytes | None]] = [
-        (PREFIX + name, value) for name, value in attributes_of(message).items()
-    ]
-    found.append(("content-type", JSON))
-    return found
-
-
-def _finish(done: "asyncio.Future[None]") -> None:
-    if not done.done():
-        done.set_result(None)
+def _headers(message: Message) -> dict[str, str | bytes | None]:
+    return {**attributes_of(message, names=_NAMES), "content-type": JSON}

@@ -35,12 +35,13 @@ VALUES ($1, $2, 1, clock_timestamp() + make_interval(secs => $3))
 RETURNING token, old_snapshot::text, new_snapshot::text, last_seq
 """
 
+# A mark that a crash of the server takes away costs a repetition, not an event: its commit waits for no disk.
 _MARK = """
 UPDATE {schema}.relays
    SET old_snapshot = $3::text::pg_snapshot, new_snapshot = $4::text::pg_snapshot, last_seq = $5,
        updated_at = clock_timestamp()
  WHERE bucket = $1 AND token = $2
-RETURNING true AS marked
+RETURNING set_config('synchronous_commit', 'off', true) AS marked
 """
 
 _RELEASE = "UPDATE {schema}.relays SET expires_at = '-infinity' WHERE bucket = $1 AND token = $2"
