@@ -57,6 +57,8 @@ class ServerChild:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
+                # What a server that crashes leaves behind belongs there, and in nobody's working folder.
+                cwd=self._log.parent,
                 env=None if environ is None else dict(environ),
                 process_group=0,
                 preexec_fn=dying_with_me(signal.SIGTERM),  # noqa: PLW1509 - no threads hold locks that it needs

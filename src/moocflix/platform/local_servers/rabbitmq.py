@@ -3,16 +3,13 @@
 import json
 import os
 import secrets
-import signal
-import time
-from contextlib import suppress
+import shutil
 from pathlib import Path
 
 from moocflix.platform.local_servers.child import LocalServerError, ServerChild, free_port, listens
-from moocflix.platform.process import ProcessMark
 
 _START_SECONDS = 90
-_GONE_SECONDS = 10
+_MAPPER_SECONDS = 10
 # The program itself: the one in sbin changes user and folders.
 _PROGRAM = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 
@@ -34,6 +31,8 @@ class RabbitServer:
         """Nothing happens before `start`."""
         self._data = data.expanduser().absolute()
         self._child = ServerChild("RabbitMQ", self._data / "rabbitmq.log")
+        # Erlang's port mapper. Where there is none the node starts one, which would outlive it.
+        self._mapper = ServerChild("epmd", self._data / "epmd.log")
         self._numbers: dict[str, int | str] = {}
 
     @property
@@ -48,31 +47,32 @@ class RabbitServer:
 
     def start(self) -> None:
         """Set it up and start it; returns once it answers. Raises LocalServerError."""
-        if not _PROGRAM.exists():
+        mapper = shutil.which("epmd")
+        if not _PROGRAM.exists() or mapper is None:
             raise LocalServerError(
                 f"RabbitMQ is not installed: there is no {_PROGRAM} (on Debian: apt-get install rabbitmq-server)."
             )
         self._data.mkdir(parents=True, exist_ok=True)
         self._number()
-        self._child.start(
-            [str(_PROGRAM)],
-            environ=self._environment(),
-            answers=lambda: listens(int(self._numbers["port"])),
-            seconds=_START_SECONDS,
-        )
+        environ = self._environment()
+        if self._mapper.pid is None:
+            self._mapper.start(
+                [mapper], environ=environ, answers=lambda: self._answers("epmd"), seconds=_MAPPER_SECONDS
+            )
+        self._child.start([_PROGRAM], environ=environ, answers=lambda: self._answers("port"), seconds=_START_SECONDS)
 
     def stop(self) -> None:
-        """End it in an orderly way, and its port mapper with it."""
+        """End it in an orderly way."""
         self._child.stop(30)
-        self._end_mapper()
+        self._mapper.stop()
 
     def kill(self) -> None:
-        """End it as a power cut would; returns once it is gone, which the script that started it is before it."""
+        """End it as a power cut would."""
         self._child.kill()
-        self._end_mapper()
-        deadline = time.monotonic() + _GONE_SECONDS
-        while listens(int(self._numbers["port"])) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        self._mapper.kill()
+
+    def _answers(self, port: str) -> bool:
+        return listens(int(self._numbers[port]))
 
     def _number(self) -> None:
         """Ports and password, the same after a restart."""
@@ -92,6 +92,8 @@ class RabbitServer:
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(data),
+            # Has the script become the node, in place of a shell that waits for it and dies without it.
+            "RUNNING_UNDER_SYSTEMD": "true",
             "LANG": "C.UTF-8",
             "RABBITMQ_MNESIA_BASE": str(data / "mnesia"),
             "RABBITMQ_LOG_BASE": str(data / "log"),
@@ -107,14 +109,3 @@ class RabbitServer:
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 -kernel inet_dist_use_interface {127,0,0,1}",
         }
-
-    def _end_mapper(self) -> None:
-        """End the port mapper that Erlang leaves behind: the one process with this node's port in its environment."""
-        mark = f"ERL_EPMD_PORT={self._numbers.get('epmd')}".encode()
-        for process in Path("/proc").glob("[0-9]*"):
-            with suppress(OSError):
-                name = (process / "comm").read_text().strip()
-                if name == "epmd" and mark in (process / "environ").read_bytes().split(b"\0"):
-                    found = ProcessMark.of(int(process.name))
-                    if found is not None:
-                        found.send(signal.SIGTERM)
