@@ -1,11 +1,19 @@
 """What is old is pruned; what may still be needed is not."""
 
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 from uuid import uuid4
 
 from moocflix.platform import jobs, retention
-from tests.platform.post_office import PostOffice, archive
+from moocflix.platform.events.broker import Parcel
+from moocflix.platform.events.bus import Bus
+from moocflix.platform.events.postgres import BUCKET_OF_KEY, BUCKETS
+from moocflix.platform.events.relay import BucketRelay
+from moocflix.platform.events.settings import EventsSettings
+from moocflix.platform.service import JobRun
+from tests.platform.post_office import PostOffice, archive, settings_with
 
 
 async def prune(office: PostOffice) -> None:
@@ -44,3 +52,38 @@ async def test_finished_jobs_go_and_dead_ones_stay(office: PostOffice) -> None:
             )  # fmt: skip
     await prune(office)
     assert await count(office, "jobs WHERE name = 'work'") == 1
+
+
+class Sent:
+    """A broker that takes everything."""
+
+    async def publish(self, parcels: Sequence[Parcel]) -> None:
+        pass
+
+
+async def test_an_event_stays_until_the_relay_has_sent_it_however_old_it_is(office: PostOffice, bus: Bus) -> None:
+    settings = settings_with(events_bus="kafka")
+    run = cast("JobRun", SimpleNamespace(context=office.context("archive", settings=settings)))
+    async with office.database("archive").transaction() as tx:
+        for _ in range(20):
+            await tx.execute(
+                "INSERT INTO outbox (id, topic, key, subject, time, data) "
+                "VALUES ($1, 't', $2, $2, clock_timestamp() - interval '400 days', '{}')",
+                uuid4(), str(uuid4()),
+            )  # fmt: skip
+    await retention.prune(run)
+    assert await count(office, "outbox") == 20
+    sending = settings.of(EventsSettings)
+    relays = [
+        BucketRelay(bus, Sent(), source="archive", bucket=number, aliases={}, settings=sending)
+        for number in range(BUCKETS)
+    ]
+    assert await relays[0].step()
+    await retention.prune(run)
+    left = await count(office, "outbox")
+    assert 0 < left < 20
+    assert left == await count(office, f"outbox WHERE {BUCKET_OF_KEY} > 0")
+    for relay in relays[1:]:
+        await relay.step()
+    await retention.prune(run)
+    assert await count(office, "outbox") == 0

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import structlog
 
+from moocflix.platform.events.postgres import BUCKET_OF_KEY
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.job_runner import JobsSettings
 from moocflix.platform.service import Job, JobRun
@@ -22,6 +23,18 @@ DELETE FROM outbox
  WHERE seq IN (SELECT seq FROM (SELECT seq, time FROM outbox ORDER BY seq LIMIT $2) AS first
                 WHERE time < clock_timestamp() - $1::interval)
 """
+
+# Over a broker, however old: what the relay of its bucket has not come to stays.
+_SENT = f"""
+DELETE FROM outbox
+ WHERE seq IN (SELECT first.seq
+                 FROM (SELECT seq, xid, key, time FROM outbox ORDER BY seq LIMIT $2) AS first
+                 JOIN relays ON relays.bucket = {BUCKET_OF_KEY}
+                WHERE first.time < clock_timestamp() - $1::interval
+                  AND (pg_visible_in_snapshot(first.xid, relays.old_snapshot)
+                       OR coalesce(pg_visible_in_snapshot(first.xid, relays.new_snapshot)
+                                   AND first.seq <= relays.last_seq, false)))
+"""  # noqa: S608 - a constant of this package
 
 _INBOX = """
 DELETE FROM inbox
@@ -63,7 +76,7 @@ async def prune(run: JobRun) -> None:
     """Delete what is older than it need be."""
     events = run.context.settings.of(EventsSettings)
     plan: Sequence[tuple[str, str, timedelta]] = (
-        ("outbox", _OUTBOX, timedelta(days=events.outbox_days)),
+        ("outbox", _OUTBOX if events.bus == "postgres" else _SENT, timedelta(days=events.outbox_days)),
         # Kept longer than any event that could come again.
         ("inbox", _INBOX, timedelta(days=max(events.inbox_days, events.outbox_days + 1))),
         ("jobs", _JOBS, timedelta(days=run.context.settings.of(JobsSettings).done_days)),
