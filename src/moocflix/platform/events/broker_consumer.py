@@ -117,7 +117,8 @@ class BrokerConsumer:
             except LeaseLost:
                 self._token = None
             except (*AWAY, asyncpg.QueryCanceledError, asyncpg.InterfaceError) as error:
-                _log.warning("group.paused", group=self.group, error=type(error).__name__, seconds=pause)
+                cause = type(error.__cause__ or error).__name__
+                _log.warning("group.paused", group=self.group, error=cause, seconds=pause)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stopping.wait(), pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
