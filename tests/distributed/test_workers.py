@@ -67,7 +67,7 @@ def _answers(child: psutil.Process) -> bool:
 
 async def anew(trio: Installation, method: str, path: str, **options: object) -> httpx.Response:
     """On a connection of its own, which any of the processes may take."""
-    async with httpx.AsyncClient(base_url=trio.url, timeout=30) as client:
+    async with httpx.AsyncClient(base_url=trio.url, timeout=30, verify=False) as client:  # noqa: S501 - no TLS here
         return await client.request(method, path, **options)  # type: ignore[arg-type]
 
 
@@ -85,22 +85,25 @@ async def test_three_processes_share_the_port(trio: Installation) -> None:
 
 async def test_requests_are_counted_together(trio: Installation) -> None:
     learner = await person(trio, "student")
-    asked = [anew(trio, "GET", "/api/v1/users/profile", headers=learner) for _ in range(LIMIT + 30)]
+    began = time.monotonic()
+    asked = [anew(trio, "GET", "/api/v1/users/profile", headers=learner) for _ in range(2 * LIMIT)]
     statuses = [response.status_code for response in await asyncio.gather(*asked)]
-    assert statuses.count(429) >= 25
     # The allowance grows back evenly while the requests come in.
-    assert LIMIT <= statuses.count(200) <= LIMIT + 5
+    grown = LIMIT * (time.monotonic() - began) / 60
+    assert LIMIT <= statuses.count(200) <= LIMIT + grown + 1
+    assert statuses.count(200) + statuses.count(429) == 2 * LIMIT
 
 
 async def test_everybody_reads_what_was_just_written(trio: Installation) -> None:
     teacher = await person(trio, "instructor")
     made = data_of(await anew(trio, "POST", "/api/v1/courses", json=COURSE, headers=teacher))
     path = f"/api/v1/courses/{made['courseId']}"
+    readers = [await person(trio, "student") for _ in range(3)]
     for number in range(10):
         title = f"Knots {number}"
         assert (await anew(trio, "PUT", path, json={"title": title}, headers=teacher)).status_code == 200
-        for _ in range(3):
-            assert data_of(await anew(trio, "GET", path, headers=await person(trio, "student")))["title"] == title
+        for reader in readers:
+            assert data_of(await anew(trio, "GET", path, headers=reader))["title"] == title
 
 
 async def test_a_key_is_answered_once_by_all(trio: Installation) -> None:
