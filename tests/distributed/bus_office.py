@@ -4,23 +4,33 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Protocol
 from uuid import UUID, uuid4
 
 from moocflix.platform.events.broker import Broker
 from moocflix.platform.events.brokers import groups_of, open_broker
+from moocflix.platform.events.bus import Bus
 from moocflix.platform.events.relay import Relay
 from moocflix.platform.events.settings import EventsSettings
-from moocflix.platform.service import Service
+from moocflix.platform.service import React, Reaction, Service
 from moocflix.platform.settings import Settings
 from moocflix.platform.worker import Worker
-from tests.platform.post_office import BOOK_CREATION, BOOK_UPDATE, SERVICES, BookState, PostOffice
+from tests.platform.post_office import (
+    BOOK_CREATION,
+    BOOK_UPDATE,
+    SERVICES,
+    BookState,
+    PostOffice,
+    archive,
+    settings_with,
+)
 
 
 class Server(Protocol):
     """A broker's server, as a test treats it."""
 
+    @property
+    def pid(self) -> int | None: ...
     def start(self) -> None: ...
     def stop(self) -> None: ...
     def kill(self) -> None: ...
@@ -28,35 +38,60 @@ class Server(Protocol):
 
 @dataclass
 class Carrier:
-    """One bus: its settings, and the server behind it, if it has one."""
+    """One bus: its settings by their short names, and the server behind it, if it has one."""
 
-    name: str
-    settings: Settings
+    values: dict[str, str]
     server: Server | None
+
+    @property
+    def settings(self) -> Settings:
+        return settings_with(**self.values)
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The settings for a process."""
+        return {f"MOOCFLIX_{name.upper()}": value for name, value in self.values.items()}
 
 
 class BusOffice:
-    """Publishes, relays and reacts over one bus; the group's name is new for each test."""
+    """Publishes, relays and reacts over one bus. What it opened is closed at the end, also of a test that failed."""
 
     def __init__(self, office: PostOffice, carrier: Carrier) -> None:
         self.office = office
         self.carrier = carrier
         self.archive = office.database("archive", size=2)
         self.library = office.database("library", size=2)
+        self._opened: list[Broker | Bus] = []
+        self.settings = carrier.settings
 
     @property
     def relayed(self) -> bool:
         return self.carrier.server is not None
 
+    @property
+    def server(self) -> Server:
+        assert self.carrier.server is not None
+        return self.carrier.server
+
     def broker(self) -> Broker:
-        broker = open_broker(self.carrier.settings)
+        broker = open_broker(self.settings)
         assert broker is not None
+        self._opened.append(broker)
         return broker
 
+    def outboxes(self) -> Bus:
+        bus = self.office.bus()
+        self._opened.append(bus)
+        return bus
+
+    async def close(self) -> None:
+        for opened in self._opened:
+            await opened.close()
+
     def worker(self, service: Service) -> Worker:
-        context = self.office.context(service.name, settings=self.carrier.settings)
+        context = self.office.context(service.name, settings=self.settings)
         bus = self.office.bus(poll_seconds=0.2)
-        broker = open_broker(self.carrier.settings)
+        broker = open_broker(self.settings)
         return Worker([service], {service.name: context}, dict.fromkeys(SERVICES, bus), broker=broker)
 
     def relay(self, *services: Service) -> Relay:
@@ -66,7 +101,7 @@ class BusOffice:
             self.broker(),
             topics=[BOOK_CREATION, BOOK_UPDATE],
             groups=groups_of(services),
-            settings=self.carrier.settings.of(EventsSettings),
+            settings=self.settings.of(EventsSettings),
         )
 
     @asynccontextmanager
@@ -89,9 +124,20 @@ class BusOffice:
         async with self.running(*relays, self.worker(service)):
             yield
 
-    async def effects(self) -> list[tuple[UUID, int]]:
-        rows = await self.archive.reader.fetch("SELECT id, version FROM effects ORDER BY number")
+    async def effects(self, shelf: Sequence[UUID]) -> list[tuple[UUID, int]]:
+        """In their order. Brokers may still bring what another test has published: it is left out."""
+        rows = await self.archive.reader.fetch(
+            "SELECT id, version FROM effects WHERE id = ANY ($1) ORDER BY number", list(shelf)
+        )
         return [(row["id"], row["version"]) for row in rows]
+
+    async def handled(self, shelf: Sequence[UUID], number: int, *, seconds: float = 40.0) -> None:
+        """Wait until there are so many effects on these books."""
+
+        async def all_there() -> bool:
+            return len(await self.effects(shelf)) >= number
+
+        await until(all_there, seconds=seconds)
 
     async def publish(self, books: Sequence[UUID], versions: Sequence[int]) -> None:
         for version in versions:
@@ -112,6 +158,11 @@ def each_in_order(effects: Sequence[tuple[UUID, int]], books: Sequence[UUID], ve
     return all(found == list(versions) for found in by_book.values())
 
 
+def on_update(run: React) -> Service:
+    """The reacting service, with this as its one reaction."""
+    return archive(reactions=(Reaction(topic=BOOK_UPDATE, run=run),))
+
+
 def books(number: int) -> list[UUID]:
     return [uuid4() for _ in range(number)]
 
@@ -121,6 +172,3 @@ async def until(condition: Callable[[], Awaitable[Any]], *, seconds: float = 40.
     async with asyncio.timeout(seconds):
         while not await condition():
             await asyncio.sleep(0.05)
-
-
-LATER = timedelta(hours=1)

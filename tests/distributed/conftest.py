@@ -16,9 +16,12 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.distributed.bus_servers import bus, bus_urls, carrier, kafka_server, rabbit_server
 from tests.journeys.conftest import Installation, free_port, http
 
-__all__ = ["http", "installation", "spread"]
+__all__ = [
+    "bus", "bus_urls", "carrier", "http", "installation", "kafka_server", "rabbit_server", "spread",
+]  # fmt: skip
 
 START_SECONDS = 150
 

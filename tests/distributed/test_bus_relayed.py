@@ -1,0 +1,104 @@
+"""What holds where a relay feeds a broker: repetitions, dead letters, strangers, and servers that go away."""
+
+import asyncio
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from moocflix.platform.clock import utc_now
+from moocflix.platform.database.transaction import Tx
+from moocflix.platform.events import dead_letters
+from moocflix.platform.events.broker import Parcel
+from moocflix.platform.events.envelope import Message
+from moocflix.platform.events.unsent import unsent
+from tests.distributed.bus_office import BusOffice, books, each_in_order, on_update, until
+from tests.platform.post_office import BookState, archive, note
+
+pytestmark = pytest.mark.parametrize("carrier", ["kafka", "rabbitmq"], indirect=True)
+
+
+async def test_what_comes_twice_has_one_effect(bus: BusOffice) -> None:
+    shelf = books(2)
+    async with bus.at_work(archive()):
+        await bus.publish(shelf, range(1, 6))
+        await bus.handled(shelf, 10)
+        async with bus.library.transaction() as tx:
+            await tx.execute("UPDATE relays SET old_snapshot = '1:1:', token = token + 1, expires_at = '-infinity'")
+        await bus.publish(shelf, [6])
+        await bus.handled(shelf, 12)
+    assert each_in_order(await bus.effects(shelf), shelf, range(1, 7))
+
+
+async def test_a_dead_letter_is_copied_to_the_topic_for_it_and_may_be_tried_again(bus: BusOffice) -> None:
+    shelf = (book,) = books(1)
+    broken = True
+
+    async def choke(tx: Tx, book: BookState, message: Message) -> None:
+        if broken:
+            raise ValueError
+        await note(tx, book, message)
+
+    service = on_update(choke)
+    sent: list[Parcel] = []
+    relay, worker = bus.relay(service), bus.worker(service)
+    publish = relay._broker.publish  # noqa: SLF001 - what goes out is listened to
+
+    async def listened(parcels: Any) -> None:
+        await publish(parcels)
+        sent.extend(parcels)
+
+    relay._broker.publish = listened  # type: ignore[method-assign]  # noqa: SLF001
+    async with bus.running(relay, worker):
+        await bus.publish([book], [1])
+        await until(lambda: bus.value("SELECT count(*) FROM dead_letters"))
+
+        async def copied() -> bool:
+            return any(p.address == "Book-Update.dead-letter" and p.message.source == "archive" for p in sent)
+
+        await until(copied)
+        broken = False
+        async with bus.archive.transaction() as tx:
+            assert await dead_letters.replay(tx) == 1
+        await bus.handled(shelf, 1)
+
+
+async def test_what_is_no_event_of_ours_parks(bus: BusOffice) -> None:
+    shelf = (book,) = books(1)
+    stranger = Message(uuid4(), "Book-Update", str(book), str(book), "library", utc_now(), b"this is no JSON")
+    async with bus.at_work(archive()):
+        broker = bus.broker()
+        await broker.publish([Parcel("Book-Update", stranger)])
+        await bus.publish([book], [1])
+        await until(lambda: bus.value("SELECT count(*) FROM dead_letters"))
+        await bus.handled(shelf, 1)
+
+
+async def test_several_relays_share_the_work_and_keep_the_order(bus: BusOffice) -> None:
+    shelf, versions = books(8), range(1, 41)
+    async with bus.running(bus.worker(archive()), bus.relay(archive())):
+        async with bus.running(bus.relay(archive())):
+            await bus.publish(shelf, versions[:20])
+            await bus.handled(shelf, 40)
+        await bus.publish(shelf, versions[20:])
+        await bus.handled(shelf, 320)
+    assert each_in_order(await bus.effects(shelf), shelf, versions)
+
+
+async def test_a_broker_killed_and_started_again_loses_nothing(bus: BusOffice) -> None:
+    shelf, versions = books(4), range(1, 61)
+    async with bus.at_work(archive()):
+        await bus.publish(shelf, versions[:20])
+        await bus.handled(shelf, 20)
+        bus.server.kill()
+        # Requests go on: what they commit waits.
+        await bus.publish(shelf, versions[20:40])
+        await asyncio.sleep(1)
+        waiting = await unsent(bus.library.reader)
+        assert waiting.events > 0
+        assert waiting.seconds > 0.9
+        bus.server.start()
+        await bus.publish(shelf, versions[40:])
+        await bus.handled(shelf, 240, seconds=100)
+    assert each_in_order(await bus.effects(shelf), shelf, versions)
+    assert (await unsent(bus.library.reader)).events == 0
