@@ -43,6 +43,8 @@ async def stream(
 ) -> Answer:
     """The HLS master playlist, whose addresses carry a playback token; 409 until the video is ready.
 
+    While the course is a draft only its owner may watch.
+
     With `format=file` the source, with byte ranges (RFC 9110).
     """
     video = await _watched(request, video_id)
@@ -108,7 +110,9 @@ async def _watched(request: Request, video_id: UUID) -> Video:
     if video is not None:
         return video
     course_id = sight.video.course_id
-    if caller is None or not await admission.is_enrolled(request.context, user_id=caller.id, course_id=course_id):
+    if caller is None or not sight.open:
+        raise VideoNotFound(video_id)
+    if not await admission.is_enrolled(request.context, user_id=caller.id, course_id=course_id):
         raise VideoNotFound(video_id)
     return sight.video
 

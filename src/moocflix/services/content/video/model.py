@@ -90,21 +90,26 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sight(msgspec.Struct, frozen=True, kw_only=True):
-    """A video as one caller meets it: whether a copy says that they are enrolled, and whether anybody may watch."""
+    """A video as one caller meets it: whether a copy says that they are enrolled, and whether anybody may watch.
+
+    Only an `open` course shows its videos to others than its owner: a draft, also one that was published before, to
+    nobody.
+    """
 
     video: Video
+    open: bool
     enrolled: bool
     preview: bool
 
     def for_learner(self, caller: Principal) -> Video | None:
         """The video, where this person may see it; None where no copy here says so."""
-        return self.video if self.enrolled or self._is_owner(caller) else None
+        return self.video if (self.enrolled and self.open) or self._is_owner(caller) else None
 
     def for_owner(self, caller: Principal) -> Video:
         """The video, where this person may change it. Raises NotYourVideo; VideoNotFound for strangers."""
         if self._is_owner(caller):
             return self.video
-        if self.enrolled:
+        if self.enrolled and self.open:
             raise NotYourVideo
         raise VideoNotFound(self.video.id)
 

@@ -15,8 +15,8 @@ from moocflix.services.content.video.model import Renditions, Sight, Transcoding
 
 _VIDEO = """
 SELECT v.id, v.version, v.course_id, v.uploaded_by, v.title, v.status, v.source_key, v.source_bytes, v.probe, v.error,
-       v.created_at, c.instructor_id, c.version AS course_version, v.request_id, latest.progress, latest.finished_at,
-       v.ready_id, made.prefix, made.renditions, made.poster_key
+       v.created_at, c.instructor_id, c.version AS course_version, c.published AND NOT c.deleted AS open, v.request_id,
+       latest.progress, latest.finished_at, v.ready_id, made.prefix, made.renditions, made.poster_key
   FROM videos v
   JOIN courses_copy c ON c.course_id = v.course_id
   LEFT JOIN transcodings latest ON latest.request_id = v.request_id
@@ -30,9 +30,8 @@ SELECT video.*,
                 WHERE e.user_id = $2 AND e.course_id = video.course_id AND e.active AND e.version > 0) AS enrolled,
        EXISTS (SELECT FROM lessons_copy l
                  JOIN modules_copy m ON m.module_id = l.module_id
-                 JOIN courses_copy c ON c.course_id = l.course_id
                 WHERE l.video_id = video.id AND l.course_id = video.course_id AND l.preview AND l.published
-                  AND NOT l.deleted AND m.published AND NOT m.deleted AND c.published AND NOT c.deleted) AS preview
+                  AND NOT l.deleted AND m.published AND NOT m.deleted AND video.open) AS preview
   FROM ({_VIDEO}) video
 """
 
@@ -46,7 +45,9 @@ async def video(db: Reader, *, video_id: UUID) -> Video | None:
 async def sight(db: Reader, *, video_id: UUID, user_id: UUID | None) -> Sight | None:
     """A video as this person meets it; None where there is none. Raises CopyMissing as `video`."""
     row = await db.fetchrow(_SIGHT, video_id, user_id)
-    return None if row is None else Sight(video=_video(row), enrolled=row["enrolled"], preview=row["preview"])
+    if row is None:
+        return None
+    return Sight(video=_video(row), open=row["open"], enrolled=row["enrolled"], preview=row["preview"])
 
 
 async def add_video(tx: Tx, *, upload: Upload, title: str, now: datetime) -> None:

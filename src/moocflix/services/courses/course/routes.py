@@ -35,7 +35,11 @@ async def create_course(request: Request, data: CreateCourse) -> Reply[CourseDon
     refusals=(403, 404, 409, 412),
 )
 async def update_course(request: Request, course_id: UUID, data: UpdateCourse) -> Reply[CourseDone]:
-    """Change any of a course's fields, as its instructor or an admin. Publishes Course-Update."""
+    """Change any of a course's fields, as its instructor or an admin. Publishes Course-Update.
+
+    A course that is put back to `draft` closes for everybody but its instructor and admins, for those who are enrolled
+    too, until it is published again; they keep their enrolment and their progress.
+    """
     course = await operations.update(
         request.tx,
         course_id=course_id,
