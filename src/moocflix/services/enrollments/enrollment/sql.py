@@ -135,12 +135,14 @@ async def note_progress(tx: Tx, progress: ProgressUpdated) -> None:
 
 
 async def complete(tx: Tx, completed: CourseCompleted) -> None:
-    """Make an enrolment completed, for good; a dropped one will be when it is taken up again."""
+    """Make an enrolment completed, for good; a dropped one will be when it is taken up again.
+
+    Its version stays: no Student-* event tells of this, and copies would be behind for ever. Progress has told of it.
+    """
     await tx.execute(
         """
         UPDATE enrollments
-           SET completed_at = $2, version = version + (status = 'in_progress')::integer,
-               status = CASE status WHEN 'in_progress' THEN 'completed' ELSE status END
+           SET completed_at = $2, status = CASE status WHEN 'in_progress' THEN 'completed' ELSE status END
          WHERE id = $1 AND completed_at IS NULL
         """,
         completed.enrollment_id,
