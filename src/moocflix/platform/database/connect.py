@@ -14,6 +14,13 @@ if TYPE_CHECKING:
 else:  # generic in its stubs alone
     Connection = asyncpg.Connection
 
+LOST = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What the driver raises on a connection that is gone, or cannot be had.
+
+InternalClientError is no fault of its own: the server's last words have come, as at a shutdown, and a statement begins
+before the end of the connection is noticed.
+"""
+
 CONNECT_SECONDS = 5.0
 # A connection is lost after about eight seconds without any sign from the other end: nobody answers the probes, or
 # acknowledges what was sent. Both ends watch, each for itself.

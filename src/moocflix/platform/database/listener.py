@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 import asyncpg
 import structlog
 
-from moocflix.platform.database.connect import connect
+from moocflix.platform.database.connect import LOST, connect
 
 _RETRY_SECONDS = 1.0
 _CHECK_SECONDS = 5.0
-_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_AWAY = (asyncpg.PostgresError, *LOST)
 
 _log = structlog.get_logger()
 

@@ -15,12 +15,12 @@ import asyncpg
 import msgspec
 
 from moocflix.platform import spans
-from moocflix.platform.database.connect import Connection, connect
+from moocflix.platform.database.connect import LOST, Connection, connect
 from moocflix.platform.errors import Unavailable
 
 _WAIT_SECONDS = 10.0
 _IDLE_IN_TRANSACTION_MS = "60000"
-_AWAY = (OSError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError, asyncpg.ConnectionDoesNotExistError)
+_AWAY = (*LOST, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError, asyncpg.ConnectionDoesNotExistError)
 
 
 class Pool:
@@ -97,7 +97,7 @@ class Pool:
             self._open -= 1
             try:
                 await connection.close(timeout=1)
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            except (asyncpg.PostgresError, *LOST):
                 connection.terminate()
         while self._waiting:
             self._wake_one()
@@ -116,7 +116,7 @@ class Pool:
             await connection.set_type_codec(
                 "jsonb", schema="pg_catalog", format="binary", encoder=_encode_jsonb, decoder=_decode_jsonb
             )
-        except (*_AWAY, asyncpg.InterfaceError) as error:
+        except _AWAY as error:
             self._open -= 1
             self._wake_one()
             message = "The database is away."

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import asyncpg
 
-from moocflix.platform.database.connect import Connection
+from moocflix.platform.database.connect import LOST, Connection
 from moocflix.platform.database.outbox import OutboxRow, insert_rows
 from moocflix.platform.database.pool import Pool
 from moocflix.platform.errors import Unavailable
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 Record = asyncpg.Record
 P = TypeVar("P", bound="Payload")
 
-_AWAY = (OSError, asyncpg.InterfaceError)
 _AWAY_SENTENCE = "The database went away."
 
 _in_transaction: ContextVar[bool] = ContextVar("in_transaction", default=False)
@@ -70,7 +69,7 @@ class Statements:
         except asyncpg.PostgresError:
             self._pool.give(connection)
             raise
-        except _AWAY as error:
+        except LOST as error:
             self._pool.discard(connection)
             raise Unavailable(_AWAY_SENTENCE) from error
         except BaseException:
@@ -109,19 +108,19 @@ class Tx:
 
     async def fetch(self, sql: str, *args: Any) -> Sequence[Record]:
         """All rows."""
-        return await (await self._opened()).fetch(sql, *args)
+        return await self._run("fetch", sql, args)  # type: ignore[no-any-return]
 
     async def fetchrow(self, sql: str, *args: Any) -> Record | None:
         """The first row, or None."""
-        return await (await self._opened()).fetchrow(sql, *args)
+        return await self._run("fetchrow", sql, args)  # type: ignore[no-any-return]
 
     async def fetchval(self, sql: str, *args: Any) -> Any:
         """The first value of the first row, or None."""
-        return await (await self._opened()).fetchval(sql, *args)
+        return await self._run("fetchval", sql, args)
 
     async def execute(self, sql: str, *args: Any) -> int:
         """How many rows the statement touched."""
-        status: str = await (await self._opened()).execute(sql, *args)
+        status: str = await self._run("execute", sql, args)
         count = status.rpartition(" ")[2]
         return int(count) if count.isdigit() else 0
 
@@ -153,7 +152,7 @@ class Tx:
     async def commit(self) -> None:
         """Write the queued events, commit, then tell who waits for either."""
         if self._rows:
-            await insert_rows(await self._opened(), self._rows)
+            await insert_rows(self, self._rows)
         await self._commit()
         if self._wakes:
             self._wake(self._source)
@@ -167,13 +166,20 @@ class Tx:
             return
         try:
             await connection.execute("ROLLBACK")
-        except (asyncpg.PostgresError, *_AWAY):
+        except (asyncpg.PostgresError, *LOST):
             self._pool.discard(connection)
         except BaseException:
             self._pool.discard(connection)
             raise
         else:
             self._pool.give(connection)
+
+    async def _run(self, verb: str, sql: str, args: tuple[Any, ...]) -> Any:
+        connection = await self._opened()
+        try:
+            return await getattr(connection, verb)(sql, *args)
+        except LOST as error:
+            raise Unavailable(_AWAY_SENTENCE) from error
 
     async def _opened(self) -> Connection:
         if self._connection is None:
@@ -183,7 +189,7 @@ class Tx:
             connection = await self._pool.take()
             try:
                 await connection.execute("BEGIN")
-            except _AWAY as error:
+            except LOST as error:
                 self._pool.discard(connection)
                 raise Unavailable(_AWAY_SENTENCE) from error
             except BaseException:
@@ -199,7 +205,7 @@ class Tx:
             return
         try:
             await connection.execute("COMMIT")
-        except _AWAY as error:
+        except LOST as error:
             self._pool.discard(connection)
             raise Unavailable(_AWAY_SENTENCE) from error
         except BaseException:

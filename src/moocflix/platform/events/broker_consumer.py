@@ -116,7 +116,7 @@ class BrokerConsumer:
                 pause = _FIRST_PAUSE
             except LeaseLost:
                 self._token = None
-            except (*AWAY, asyncpg.QueryCanceledError, asyncpg.InterfaceError) as error:
+            except (*AWAY, asyncpg.QueryCanceledError) as error:
                 cause = type(error.__cause__ or error).__name__
                 _log.warning("group.paused", group=self.group, error=cause, seconds=pause)
                 with suppress(TimeoutError):

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import asyncpg
 import structlog
 
-from moocflix.platform.database.connect import Connection, connect
+from moocflix.platform.database.connect import LOST, Connection, connect
 from moocflix.platform.errors import Unavailable
 from moocflix.platform.events.wakeups import CHANNEL, hang_up
 
@@ -21,9 +21,7 @@ NOTHING = "1:1:"
 _STATEMENT_MS = 60_000
 _RECONNECT_SECONDS = 1.0
 _AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
+    *LOST,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.TooManyConnectionsError,

@@ -82,7 +82,7 @@ class Consumer:
                 try:
                     await self._until_quiet()
                     pause = _FIRST_PAUSE
-                except (*AWAY, asyncpg.QueryCanceledError, asyncpg.InterfaceError) as error:
+                except (*AWAY, asyncpg.QueryCanceledError) as error:
                     _log.warning("group.paused", group=self.group, error=type(error).__name__, seconds=pause)
                     await self._again_after(pause)
                     pause = min(pause * 2, _LONGEST_PAUSE)

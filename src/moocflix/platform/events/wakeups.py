@@ -9,7 +9,7 @@ import asyncio
 import asyncpg
 import structlog
 
-from moocflix.platform.database.connect import Connection, connect
+from moocflix.platform.database.connect import LOST, Connection, connect
 
 CHANNEL = "moocflix_outbox"
 
@@ -17,7 +17,7 @@ CHANNEL = "moocflix_outbox"
 _PAUSE_SECONDS = 0.005
 _AWAY_SECONDS = 1.0
 _CLOSE_SECONDS = 1.0
-_FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_FAILURES = (asyncpg.PostgresError, *LOST)
 
 _log = structlog.get_logger("moocflix.events")
 

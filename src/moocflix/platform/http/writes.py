@@ -25,8 +25,6 @@ _AWAY = (
     asyncpg.OperatorInterventionError,
     asyncpg.PostgresConnectionError,
     asyncpg.InsufficientResourcesError,
-    # What the driver says when the connection dies between two of its own steps.
-    asyncpg.InternalClientError,
     ConnectionError,
 )
 _AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
@@ -115,6 +113,6 @@ def translate(error: Any) -> Refusal | None:
         return Conflict("This does not fit what is there.")
     if isinstance(error, asyncpg.DataError):
         return Invalid("A value is outside what can be stored.", field="request")
-    if isinstance(error, _AWAY) or (isinstance(error, asyncpg.InterfaceError) and "closed" in str(error)):
+    if isinstance(error, _AWAY):
         return Unavailable("The database is busy or restarting.")
     return None

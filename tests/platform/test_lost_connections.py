@@ -1,0 +1,64 @@
+"""A statement that meets the end of its connection, whatever the driver makes of that, is one to be tried again."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import pytest
+
+from moocflix.platform.errors import Unavailable
+from moocflix.platform.events.failures import AWAY
+from tests.platform.post_office import PostOffice
+
+# In each turn of the loop the driver knows a little more of what has happened.
+TURNS = range(5)
+
+
+def cut_unseen(office: PostOffice) -> None:
+    """End all connections while the loop looks away: it finds everything at once, and takes it in turn by turn."""
+    cutting = threading.Thread(target=lambda: asyncio.run(office.cut_connections()))
+    cutting.start()
+    cutting.join()
+
+
+async def some_turns_later(turns: int, statement: Callable[[], Awaitable[object]]) -> None:
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    await statement()
+
+
+@pytest.mark.parametrize("turns", TURNS)
+async def test_who_reads_the_outboxes_is_told_that_the_log_is_away(office: PostOffice, turns: int) -> None:
+    bus = office.bus()
+    await bus.fetch("SELECT 1")
+    cut_unseen(office)
+    with suppress(Unavailable):
+        await some_turns_later(turns, lambda: bus.fetch("SELECT 1"))
+    assert await bus.fetch("SELECT 1")
+    await bus.close()
+
+
+@pytest.mark.parametrize("turns", TURNS)
+async def test_a_statement_alone_fails_as_one_that_may_be_tried_again(office: PostOffice, turns: int) -> None:
+    reader = office.database("library", size=1).reader
+    await reader.fetchval("SELECT 1")
+    cut_unseen(office)
+    with suppress(*AWAY):
+        await some_turns_later(turns, lambda: reader.fetchval("SELECT 1"))
+    assert await reader.fetchval("SELECT 1") == 1
+
+
+@pytest.mark.parametrize("turns", TURNS)
+async def test_a_transaction_fails_as_one_that_may_be_tried_again(office: PostOffice, turns: int) -> None:
+    database = office.database("library", size=1)
+
+    async def cut_within() -> None:
+        async with database.transaction() as tx:
+            await tx.execute("SELECT 1")
+            cut_unseen(office)
+            await some_turns_later(turns, lambda: tx.execute("SELECT 1"))
+
+    with pytest.raises(AWAY):
+        await cut_within()
+    assert await database.reader.fetchval("SELECT 1") == 1
