@@ -15,7 +15,7 @@ ARGS ?=
 # In CI coverage is measured, in every process that a test starts, wherever that runs.
 export COVERAGE_FILE := $(CURDIR)/.coverage
 
-.PHONY: help run distributed demo test test-distributed test-all check format lock docs clean
+.PHONY: help run distributed demo test test-distributed test-all faults check format lock docs clean
 
 help: ## Say what the targets do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target says; do printf '%-17s %s\n' "$$target" "$$says"; done
@@ -36,7 +36,11 @@ test: .venv/test.done ## Run the whole test suite on a PostgreSQL of its own
 
 test-distributed: .venv/test.done .venv/distributed.done ## Run the tests on real brokers, S3, Valkey and Envoy
 	@$(BIN)/python -m tests.distributed.needs
-	@exec $(BIN)/python -m pytest tests/distributed $(ARGS)
+	@exec $(BIN)/python -m pytest tests/distributed tests/faults/distributed $(ARGS)
+
+faults: .venv/test.done .venv/distributed.done ## Kill, stop and freeze its processes under commands: COMMANDS=2000 SEED=1
+	@$(BIN)/python -m tests.distributed.needs
+	@exec $(BIN)/python -m pytest tests/faults/distributed $(ARGS)
 
 test-all: ## Run all tests: those of `test`, then those of `test-distributed`
 	@$(MAKE) test
