@@ -171,7 +171,8 @@ async def test_a_service_can_live_in_a_database_of_its_own(
 async def test_what_listens_or_migrates_goes_past_a_connection_pooler(
     urls: DatabaseUrls, library: MigrationSource
 ) -> None:
-    pooled, admin = "postgresql://librarian:password@pooler:6432/library", urls.admin.partition("@")[0]
+    pooled = "postgresql://librarian:password@pooler:6432/library"  # pragma: allowlist secret
+    admin = urls.admin.partition("@")[0]
     direct = pooled.replace("pooler:6432", "server:5432")
     variables = {"MOOCFLIX_DATABASE_LIBRARY_URL": pooled, "MOOCFLIX_DATABASE_LIBRARY_DIRECT_URL": direct}
     apart = DatabaseUrls(admin=urls.admin, key=urls.key, apart=variables.get)
