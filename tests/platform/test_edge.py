@@ -358,6 +358,40 @@ async def test_a_limit_is_counted_for_each_caller(start: Callable[..., Awaitable
     assert (await probe.http.get("/things", headers=signed_in)).status_code == 200
 
 
+@pytest.mark.parametrize(
+    ("address", "headers", "role", "status"),
+    [
+        ("127.0.0.1", {}, None, 200),
+        ("::1", {}, "student", 200),
+        ("127.0.0.1", {"x-forwarded-for": "203.0.113.7"}, None, 404),
+        ("127.0.0.1", {"x-forwarded-for": "127.0.0.1"}, None, 404),
+        ("127.0.0.1", {"forwarded": "for=203.0.113.7"}, None, 404),
+        ("203.0.113.7", {}, None, 404),
+        ("203.0.113.7", {"x-forwarded-for": "127.0.0.1"}, "student", 404),
+        ("203.0.113.7", {"x-forwarded-for": "198.51.100.1"}, "admin", 200),
+    ],
+)
+async def test_metrics_are_for_this_machine_and_for_admins(
+    probe: Probe, address: str, headers: dict[str, str], role: str | None, status: int
+) -> None:
+    if role is not None:
+        headers = {**headers, "authorization": f"Bearer {probe.sign(new_id(), role)}"}
+    assert await metrics_status(probe, address, headers) == status
+
+
+async def test_other_machines_may_read_the_metrics_where_they_are_named(start: Callable[..., Awaitable[Probe]]) -> None:
+    probe = await start(MOOCFLIX_HTTP_METRICS_FROM="203.0.113.7", MOOCFLIX_HTTP_TRUSTED_PROXIES="127.0.0.1")
+    assert await metrics_status(probe, "203.0.113.7", {}) == 200
+    assert await metrics_status(probe, "127.0.0.1", {"x-forwarded-for": "203.0.113.7"}) == 404
+
+
+async def metrics_status(probe: Probe, address: str, headers: dict[str, str]) -> int:
+    """What somebody at this address is told."""
+    transport = httpx.ASGITransport(probe.runtime.public, client=(address, 50_000))
+    async with Http(transport=transport, base_url="http://probe") as http:
+        return (await http.get("/metrics", headers=headers)).status_code
+
+
 async def test_a_page_of_an_allowed_origin_may_call(start: Callable[..., Awaitable[Probe]]) -> None:
     probe = await start(MOOCFLIX_HTTP_CORS_ORIGINS="https://app.example")
     allowed = await probe.http.options("/things", headers={"origin": "https://app.example"})

@@ -74,6 +74,9 @@ class HttpSettings(Section, frozen=True, kw_only=True):
     trusted_proxies: Annotated[
         list[str], Meta(description="Addresses whose X-Forwarded-For is believed; comma separated.")
     ] = []
+    metrics_from: Annotated[
+        list[str], Meta(description="Addresses, beside this machine's own, that may read /metrics; comma separated.")
+    ] = []
     api_limit: Annotated[int, Meta(ge=1, description="Requests a minute for each user or anonymous address.")] = 100
     auth_limit: Annotated[int, Meta(ge=1, description="Logins, signups and resets a minute for each address.")] = 20
     media_limit: Annotated[int, Meta(ge=1, description="Playlists and segments a minute for each playback token.")] = (

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from moocflix.platform.http.call import Call
 
 _LONGEST = 64
+# What proxies add, trusted or not.
+_FORWARDED = (b"x-forwarded-for", b"forwarded", b"x-real-ip", b"via")
 
 
 def client_address(call: Call, *, trusted: Sequence[str]) -> str:
@@ -16,3 +18,9 @@ def client_address(call: Call, *, trusted: Sequence[str]) -> str:
         return peer
     hops = [hop.strip() for hop in forwarded.split(",")]
     return next((hop[:_LONGEST] for hop in reversed(hops) if hop and hop not in trusted), peer)
+
+
+def asks_directly(call: Call, *, addresses: Sequence[str]) -> bool:
+    """Whether one of these addresses asks, and no proxy on it asks for somebody else."""
+    client = call.scope["client"]
+    return client is not None and client[0] in addresses and not any(name in call.headers for name in _FORWARDED)

@@ -10,15 +10,18 @@ import msgspec
 from moocflix.platform.auth.access import ANYONE
 from moocflix.platform.errors import NotFound
 from moocflix.platform.health import Health
+from moocflix.platform.http.address import asks_directly
 from moocflix.platform.http.reply import Answer, bytes_reply, json_reply
 from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import get
 from moocflix.platform.metrics import Metrics
 from moocflix.platform.service import Service
+from moocflix.platform.settings import HttpSettings
 
 NAME = "platform"
 _OPENAPI = "application/vnd.oai.openapi+json;version=3.1"
 _HTML = "text/html"
+_THIS_MACHINE = ("127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +57,18 @@ async def ready(request: Request) -> Answer:
     return json_reply(status, status=200 if report.ready else 503)
 
 
-@get("/metrics", who=ANYONE, rate="none", summary="Metrics for Prometheus", sends={200: ["text/plain"]})
+@get(
+    "/metrics", who=ANYONE, rate="none", summary="Metrics for Prometheus", refusals=(404,), sends={200: ["text/plain"]}
+)
 async def metrics(request: Request) -> Answer:
-    """The text format of Prometheus. The gateway does not show it to the world."""
+    """The text format of Prometheus, for admins, this machine's programs and the addresses of `http.metrics_from`.
+
+    To everybody else, and to whoever comes through a proxy or the gateway, it is not there.
+    """
+    caller = request.maybe_caller
+    addresses = (*_THIS_MACHINE, *request.context.settings.of(HttpSettings).metrics_from)
+    if not (caller and caller.is_admin) and not asks_directly(request.call, addresses=addresses):
+        raise NotFound("There is nothing at this address.")
     system = _system(request)
     await system.gauges(system.metrics)
     text, media_type = system.metrics.text()
