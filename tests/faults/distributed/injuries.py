@@ -20,10 +20,10 @@ Manner = Literal["kill", "stop", "freeze"]
 
 PARTS: tuple[Part, ...] = ("service", "relay", "consumer", "worker", "postgres", "kafka", "valkey")
 MANNERS: tuple[Manner, ...] = ("kill", "stop", "freeze")
-EVERY = 20_000
+EVERY = 5_000
 """One round of all parts and manners for each so many commands."""
 
-SERVICES = ("users", "courses", "enrollments", "progress", "content")
+SERVICES = ("users", "courses", "enrollments", "progress")
 # Longer than the relay's lease and a consumer's session last, so that others take over before it comes back.
 FREEZES = {"relay": (1.0, 20.0), "consumer": (1.0, 16.0), "worker": (1.0, 16.0), "service": (0.5, 12.0)}
 BACK_SECONDS = 120.0
