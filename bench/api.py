@@ -1,6 +1,6 @@
 """What a request costs: our server against a bare ASGI application that runs the same statements, in one run.
 
-    .venv/bin/python bench/api.py [--seconds 5] [--runs 3]
+    .venv/bin/python -m bench.api [--seconds 5] [--runs 3]
 
 Needs `wrk`. One worker of the server each, 16 connections, as shipped (tokens, limits, log and metrics on; limits set
 high). The figure is the CPU time of the server's processes for each request; requests/s and latencies beside it.
@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from memory import children
 
+from bench.processes import cpu_seconds
 from moocflix.entrypoints.services import SERVICES
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.migrations import migrate
@@ -40,7 +40,6 @@ PASSWORD = "pass phrase 77"  # noqa: S105 - of people that exist for a minute
 TEXT = "Text. " * 30
 UPDATE = '{"enrollmentId":"%s","moduleId":"%s","lessonId":"%s","progress":0.5,"timeSpent":1}'
 UNCACHED = ["course", "catalogue", "structure", "progress", "enroll"]
-TICK = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass
@@ -88,15 +87,6 @@ def process(*command: str, environ: dict[str, str], log: Path, url: str | None =
     finally:
         child.send_signal(signal.SIGTERM)
         child.wait(20)
-
-
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process and all below it."""
-    total = 0
-    for member in children(pid):
-        fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
-        total += int(fields[11]) + int(fields[12])
-    return total / TICK
 
 
 async def seed(url: str) -> Seeded:

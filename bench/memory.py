@@ -1,20 +1,15 @@
 """How much memory an idle platform holds: the proportional set size (PSS) of all its processes, from /proc.
 
-    .venv/bin/python bench/memory.py PID
+    .venv/bin/python -m bench.memory PID
 
-PID is that of `moocflix up`. PSS counts a page that several processes share in parts, so that the sum is what the
-machine would get back.
+PID is that of `moocflix up` or `moocflix distributed`. PSS counts a page that several processes share in parts, so
+that the sum is what the machine would get back.
 """
 
 import sys
 from pathlib import Path
 
-
-def children(pid: int) -> list[int]:
-    """The process and all below it."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    below = [int(child) for task in tasks for child in (task / "children").read_text().split()]
-    return [pid] + [found for child in below for found in children(child)]
+from bench.processes import children
 
 
 def pss(pid: int) -> int:
