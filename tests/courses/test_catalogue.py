@@ -2,6 +2,7 @@
 
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -155,6 +156,33 @@ async def test_words_are_found_titles_before_tags_before_descriptions(platform: 
     titles = await found(platform, f"q={quote(q)}")
     assert sorted(titles) == sorted(SEARCHES[q])
     assert q.startswith("-") or titles == SEARCHES[q]
+
+
+async def test_of_very_many_that_match_the_newest_thousand_are_ranked(platform: TestPlatform) -> None:
+    best = await make(await platform.person(role="instructor"), "Python python", description="Python.", tags=["python"])
+    async with platform.database("courses").transaction() as tx:
+        await tx.execute(
+            """
+            WITH made AS (
+                INSERT INTO courses (id, instructor_id, title, description, category, difficulty, price, currency,
+                                     tags, tag_keys, language, status, version, created_at, updated_at, published_at)
+                SELECT gen_random_uuid(), instructor_id, 'Python ' || n, 'Of it.', category, difficulty, price,
+                       currency, '{}', '{}', language, status, 1, now(), now(), now() + n * interval '1 second'
+                  FROM courses CROSS JOIN generate_series(1, 1001) AS n
+                RETURNING id)
+            INSERT INTO course_figures (course_id) SELECT id FROM made
+            """
+        )
+    ranked = await walk(platform, "q=python&limit=100")
+    assert len(ranked) == len(set(ranked)) == 1000
+    assert set(ranked) == {f"Python {number}" for number in range(2, 1002)}
+    assert (await walk(platform, "q=python&sort=newest&limit=100"))[-2:] == ["Python 1", "Python python"]
+    assert (await found(platform, "q=python&category=programming&duration=0&limit=1"))[0] in ranked
+    await platform.database("courses").reader.fetch(
+        "UPDATE courses SET published_at = now() + interval '1 day' WHERE id = $1", UUID(best)
+    )
+    platform.runtime.byte_cache.drop("courses")
+    assert await found(platform, "q=python&limit=1") == ["Python python"]
 
 
 async def test_blank_words_are_no_search(platform: TestPlatform) -> None:

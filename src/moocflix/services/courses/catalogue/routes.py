@@ -45,7 +45,10 @@ async def list_courses(  # noqa: PLR0917 - each parameter is one of the catalogu
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> Reply[CataloguePage]:
-    """Published courses, or with `mine` one's own; by relevance where words are searched for, else the newest first."""
+    """Published courses, or with `mine` one's own; by relevance where words are searched for, else the newest first.
+
+    By relevance come the newest thousand of those that match; every other order goes through all of them.
+    """
     words = (q or "").strip() or None
     order = order_of(sort, q=words)
     after = place_in(order, read_cursor(cursor, (str, SORT_KEYS[order], UUID)))

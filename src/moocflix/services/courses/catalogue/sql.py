@@ -24,6 +24,15 @@ SELECT {columns}, {key} AS sort_key
  LIMIT {limit:d}
 """
 
+# Ranking reads each course's words: of what matches, only the newest are ranked and found, so that a word that every
+# course has costs no more than another.
+_RANKED = 1000
+_NEWEST_MATCHES = """
+c.id IN (
+    SELECT c.id FROM courses c JOIN course_figures f ON f.course_id = c.id
+     WHERE {conditions} ORDER BY c.listed_at DESC, c.id DESC LIMIT {limit:d})
+"""
+
 _LISTED = "c.status = 'published' AND c.deletion_id IS NULL"
 
 # The id beside the key is that of the table whose index holds both.
@@ -79,12 +88,14 @@ def page_statement(
 
     conditions = [condition.format(argument(value)) for condition, value in _conditions(filters)]
     key, course_id, way = _KEYS[sort]
-    key = key.format(q=argument(filters.q)) if sort == "relevance" else key
+    if filters.owner is None:
+        conditions.insert(0, _LISTED)
+    if sort == "relevance":
+        key = key.format(q=argument(filters.q))
+        conditions = [_NEWEST_MATCHES.format(conditions=" AND ".join(conditions), limit=_RANKED)]
     if after is not None:
         place = f"({argument(after[0])}::{_TYPES[sort]}, {argument(after[1])}::uuid)"
         conditions.append(f"({key}, {course_id}) {'<' if way == 'DESC' else '>'} {place}")
-    if filters.owner is None:
-        conditions.insert(0, _LISTED)
     statement = _PAGE.format(
         columns=_COLUMNS, key=key, id=course_id, way=way, conditions=" AND ".join(conditions), limit=limit
     )
