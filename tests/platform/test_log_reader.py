@@ -195,3 +195,31 @@ async def test_a_position_by_time_lies_before_what_came_since(office: PostOffice
     follower.position = await since(bus, source="library", time=moment)
     await follower.read()
     assert follower.versions()[str(KEYS[0])] == [2]
+
+
+async def looked_at(bus: Bus) -> int:
+    """Rows of the library's outbox, or entries of its indexes, that statements have gone through so far."""
+    await bus.fetch("SELECT pg_stat_force_next_flush()")
+    rows = await bus.fetch(
+        "SELECT seq_tup_read + (SELECT sum(idx_tup_read)::bigint FROM pg_stat_all_indexes AS i WHERE i.relid = t.relid) "
+        "AS number FROM pg_stat_all_tables AS t WHERE schemaname = 'library' AND relname = 'outbox'"
+    )
+    number: int = rows[0]["number"]
+    return number
+
+
+async def test_a_window_costs_the_same_after_a_long_history(office: PostOffice, bus: Bus) -> None:
+    admin = await asyncpg.connect(office.urls.admin)
+    many = (
+        "INSERT INTO library.outbox (id, topic, key, subject, data) "
+        "SELECT gen_random_uuid(), 'Book-Update', number::text, '', '{}' FROM generate_series(1, $1::int) AS number"
+    )
+    await admin.execute(many, 20_000)
+    await admin.execute("VACUUM ANALYZE library.outbox")
+    position = Position(await admin.fetchval("SELECT pg_current_snapshot()::text"))
+    await admin.execute(many, 300)
+    await admin.close()
+    before = await looked_at(bus)
+    batch = await OutboxReader(bus, source="library", batch=100).read(position)
+    assert (len(batch.messages), batch.more) == (100, True)
+    assert await looked_at(bus) - before < 2000

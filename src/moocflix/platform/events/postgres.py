@@ -63,10 +63,16 @@ SELECT reached, ends, event.*
                       ORDER BY seq LIMIT $5) AS event ON true
 """
 
-# OFFSET 0 keeps the planner from walking the whole log in order of seq.
+# Two ranges of the index on (xid, seq): joined by OR they would be a filter over the whole of it. OFFSET 0 keeps the
+# planner from walking the whole log in order of seq.
 _FLOOR = """
-SELECT coalesce(min(seq), 1) - 1 AS floor
-  FROM (SELECT seq FROM {schema}.outbox WHERE {unseen} ORDER BY xid, seq OFFSET 0) AS unseen
+SELECT coalesce(least(
+        (SELECT min(seq)
+           FROM (SELECT seq FROM {schema}.outbox
+                  WHERE xid >= pg_snapshot_xmax($1::text::pg_snapshot) ORDER BY xid, seq OFFSET 0) AS later),
+        (SELECT min(late.seq) FROM pg_snapshot_xip($1::text::pg_snapshot) AS open (xid)
+          CROSS JOIN LATERAL (SELECT seq FROM {schema}.outbox AS event
+                               WHERE event.xid = open.xid ORDER BY seq LIMIT 1) AS late)), 1) - 1 AS floor
 """
 
 # For a rewind to a time, and for a group that starts late: what was written since, and what is still under way.
@@ -140,7 +146,7 @@ class OutboxReader:
         }  # fmt: skip
         self._open = _OPEN.format(**names)
         self._go_on = _GO_ON.format(**names)
-        self._floor = _FLOOR.format(unseen=UNSEEN, **names)
+        self._floor = _FLOOR.format(**names)
 
     async def read(self, position: Position) -> Batch:
         """What comes after `position`. Raises Unavailable."""
