@@ -201,8 +201,9 @@ async def looked_at(bus: Bus) -> int:
     """Rows of the library's outbox, or entries of its indexes, that statements have gone through so far."""
     await bus.fetch("SELECT pg_stat_force_next_flush()")
     rows = await bus.fetch(
-        "SELECT seq_tup_read + (SELECT sum(idx_tup_read)::bigint FROM pg_stat_all_indexes AS i WHERE i.relid = t.relid) "
-        "AS number FROM pg_stat_all_tables AS t WHERE schemaname = 'library' AND relname = 'outbox'"
+        "SELECT seq_tup_read + (SELECT sum(idx_tup_read)::bigint FROM pg_stat_all_indexes AS index "
+        "WHERE index.relid = rows.relid) AS number FROM pg_stat_all_tables AS rows "
+        "WHERE schemaname = 'library' AND relname = 'outbox'"
     )
     number: int = rows[0]["number"]
     return number
