@@ -13,6 +13,7 @@ from moocflix.platform.ids import new_id
 from moocflix.platform.trace import Trace
 
 if TYPE_CHECKING:
+    from moocflix.platform.http.idempotency import KeyedCall
     from moocflix.platform.service import ServiceContext
 
 _KEY = "moocflix.call"
@@ -30,6 +31,7 @@ class Call:
         "headers",
         "idempotency_key",
         "incoming",
+        "keyed",
         "limits",
         "method",
         "path",
@@ -64,6 +66,7 @@ class Call:
         self.client_address = ""
         self.principal: Principal | ServicePrincipal | None = None
         self.idempotency_key: str | None = None
+        self.keyed: KeyedCall | None = None
         self.body = b""
         self.tx: Tx | None = None
         self.shared = False

@@ -1,24 +1,29 @@
 """`Idempotency-Key`: the same key and body give the same answer byte for byte, and the work is done once.
 
 A transaction holds its key by an advisory lock and stores the answer with its commit: killed before, the key is
-free; killed after, the answer is there. Work that commits in steps (intents, uploads) holds its key as a leased row.
-Keys are kept for 24 hours, by user and route.
+free; killed after, the answer is there. Work that commits in steps (intents, uploads) holds its key as a leased row,
+which lapses soon after its process has died. Whoever held it longer than that and comes back finds that the work is
+another's: an answer is kept once. Keys are kept for 24 hours, by user and route.
 """
 
+import asyncio
 import hashlib
 import hmac
+from contextlib import suppress
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from moocflix.platform.auth.principal import Principal
 from moocflix.platform.database.transaction import Database, Record, Tx
-from moocflix.platform.errors import Conflict, Invalid
+from moocflix.platform.errors import Conflict, Invalid, Unavailable
 from moocflix.platform.http.call import Call
 from moocflix.platform.http.reply import Answer
 
 LONGEST_KEY = 255
-LEASE_SECONDS = 900
+LEASE_SECONDS = 30
+_RENEW_SECONDS = 5
 
 _CARD_FIELDS = ("cardDetails", "card", "cvv")
 _KEPT_HEADERS = (b"content-type", b"etag", b"location")
@@ -44,6 +49,16 @@ VALUES ($1, $2, $3, $4, clock_timestamp() + make_interval(secs => $5))
  WHERE kept.created_at <= clock_timestamp() - interval '24 hours'
     OR (kept.status IS NULL AND kept.leased_until < clock_timestamp() AND kept.fingerprint = excluded.fingerprint)
 RETURNING 1
+"""
+_RENEW = """
+UPDATE idempotency_keys SET leased_until = clock_timestamp() + make_interval(secs => $4)
+ WHERE user_id = $1 AND route = $2 AND key = $3 AND status IS NULL
+RETURNING 1
+"""
+_KEEP = """
+UPDATE idempotency_keys
+   SET status = $4, headers = $5, body = $6, created_at = clock_timestamp(), leased_until = NULL
+ WHERE user_id = $1 AND route = $2 AND key = $3 AND status IS NULL
 """
 _RELEASE = "DELETE FROM idempotency_keys WHERE user_id = $1 AND route = $2 AND key = $3 AND status IS NULL"
 PRUNE = "DELETE FROM idempotency_keys WHERE created_at < clock_timestamp() - interval '24 hours'"
@@ -83,6 +98,7 @@ class KeyedCall:
         self._route = f"{call.method} {call.path}"
         self._key = call.idempotency_key
         self._fingerprint = fingerprint(call, secret)
+        self._kept = False
 
     async def begin(self, tx: Tx) -> Answer | None:
         """Lock the key for this transaction; the stored answer where there is one. Raises Conflict."""
@@ -104,10 +120,24 @@ class KeyedCall:
             raise StillRunning
         return stored
 
+    async def keep_alive(self, database: Database) -> None:
+        """Hold a leased key for as long as this runs; cancel it to end it."""
+        while True:
+            await asyncio.sleep(_RENEW_SECONDS)
+            with suppress(Unavailable, asyncpg.PostgresError):
+                await database.reader.fetchval(_RENEW, *self._place, LEASE_SECONDS)
+
+    async def keep(self, tx: Tx, answer: Answer) -> None:
+        """Keep the answer of leased work. Raises StillRunning where another request has done the work meanwhile."""
+        if not await tx.execute(_KEEP, *self._place, answer.status, _kept(answer), answer.body):
+            raise StillRunning
+        self._kept = True
+
     async def finish(self, database: Database, answer: Answer) -> None:
-        """Keep the answer of leased work."""
-        async with database.transaction() as tx:
-            await self.store(tx, answer)
+        """Keep the answer of leased work, unless that was done with the work itself."""
+        if not self._kept:
+            async with database.transaction() as tx:
+                await self.keep(tx, answer)
 
     async def release(self, database: Database) -> None:
         """Free the key: the work was refused."""

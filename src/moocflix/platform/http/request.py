@@ -14,6 +14,7 @@ from moocflix.platform.clock import utc_now
 from moocflix.platform.database.transaction import Reader, Tx
 from moocflix.platform.errors import Detail, Invalid
 from moocflix.platform.http.call import Call, call_of
+from moocflix.platform.http.reply import Answer
 from moocflix.platform.service import ServiceContext
 
 _ETAG = re.compile(r'"(\d{1,18})"\Z')
@@ -82,6 +83,15 @@ class Request(litestar.Request[Any, Any, Any]):
     def operation_id(self) -> UUID:
         """An id for what this request does, the same when it is repeated under its idempotency key."""
         return self.call.operation_id
+
+    async def keep_answer(self, tx: Tx, answer: Answer) -> None:
+        """Store the answer with work that no transaction of the edge holds, where the caller has sent a key for it.
+
+        In the transaction of the work: a crash leaves both or neither, and the key's next request knows. Raises
+        Conflict where that has done the work meanwhile.
+        """
+        if self.call.keyed is not None:
+            await self.call.keyed.keep(tx, answer)
 
     def if_match(self) -> int | None:
         """The version that the caller read last; None without `If-Match` or with `*`. Raises Invalid."""

@@ -1,5 +1,6 @@
 """How a handler is run: in its transaction, under its idempotency key, again where a local copy was missing."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
@@ -86,11 +87,15 @@ class Writes:
         stored = await keyed.lease(database)
         if stored is not None:
             return stored
+        call.keyed = keyed
+        alive = asyncio.create_task(keyed.keep_alive(database))
         try:
             outcome = await self._with_copies(call, lambda: self._handle(call, _nothing))
         except BaseException:
             await keyed.release(database)
             raise
+        finally:
+            alive.cancel()
         if isinstance(outcome, Answer):
             await keyed.finish(database, outcome)
         return outcome

@@ -74,6 +74,9 @@ async def _keep_alive(database: Database, upload_id: UUID) -> None:
 async def _discard(database: Database, storage: Storage, upload_id: UUID) -> None:
     """Remove what was stored, then the row. What fails here is left to the job that looks for silent uploads."""
     try:
+        if not await sql.keep_alive(database.reader, upload_id=upload_id):
+            # It has become a video, by a commit that nobody heard of; or it was given up, and a job removes it.
+            return
         await storage.delete_prefix(folder_of(upload_id))
         async with database.transaction() as tx:
             await sql.end_upload(tx, upload_id=upload_id)

@@ -57,7 +57,9 @@ async def upload_video(request: Request) -> Reply[UploadOut]:
         request_id = new_id() if late.transcode else None
         async with request.context.database.transaction() as tx:
             await operations.add_video(tx, upload=upload, title=late.title, request_id=request_id, now=request.now)
-    return reply(UploadOut.of(upload.id, transcode=late.transcode), status=201)
+            answer = reply(UploadOut.of(upload.id, transcode=late.transcode), status=201)
+            await request.keep_answer(tx, answer)
+    return answer
 
 
 @get("/api/v1/content/{video_id:uuid}", who=CALLER, summary="A video's state", refusals=(404,))
