@@ -35,12 +35,23 @@ async def test_events_go_after_their_days_and_the_inbox_remembers_longer(office:
                 uuid4(), timedelta(days=days),
             )  # fmt: skip
             await tx.execute(
-                "INSERT INTO inbox (message_id, source, topic, time) "
-                "VALUES ($1, 's', 't', clock_timestamp() - $2::interval)",
+                "INSERT INTO inbox (message_id, source, topic, time, taken_at) "
+                "SELECT $1, 's', 't', time, time FROM (SELECT clock_timestamp() - $2::interval AS time) AS moment",
                 uuid4(), timedelta(days=days),
             )  # fmt: skip
     await prune(office)
     assert (await count(office, "outbox"), await count(office, "inbox")) == (2, 3)
+
+
+async def test_the_inbox_remembers_an_old_event_that_came_late(office: PostOffice) -> None:
+    async with office.database("archive").transaction() as tx:
+        await tx.execute(
+            "INSERT INTO inbox (message_id, source, topic, time) "
+            "VALUES ($1, 's', 't', clock_timestamp() - interval '400 days')",
+            uuid4(),
+        )
+    await prune(office)
+    assert await count(office, "inbox") == 1
 
 
 async def test_finished_jobs_go_and_dead_ones_stay(office: PostOffice) -> None:

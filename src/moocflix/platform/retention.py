@@ -36,9 +36,12 @@ DELETE FROM outbox
                                    AND first.seq <= relays.last_seq, false)))
 """  # noqa: S608 - a constant of this package
 
+# What was sent late was taken late, and may come again for as long after that. The index is on the events' time.
 _INBOX = """
 DELETE FROM inbox
- WHERE ctid = ANY (ARRAY(SELECT ctid FROM inbox WHERE time < clock_timestamp() - $1::interval LIMIT $2))
+ WHERE ctid = ANY (ARRAY(SELECT ctid FROM inbox
+                          WHERE time < clock_timestamp() - $1::interval
+                            AND taken_at < clock_timestamp() - $1::interval LIMIT $2))
 """
 
 _JOBS = """
