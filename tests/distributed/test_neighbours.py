@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import httpx
 
+from moocflix.platform.client import TIME_LIMIT
 from tests.distributed.conftest import Spread
 from tests.journeys.conftest import eventually
 from tests.journeys.test_first_course import data_of, sign_up
@@ -66,6 +67,35 @@ async def test_a_service_that_hangs_takes_nothing_else_with_it(spread: Spread, h
         await unavailable(http, f"/api/v1/courses/{uuid4()}/modules")
         assert (await http.get("/health/ready")).status_code == 200
     await eventually(lambda: answers(http, "/api/v1/courses"), seconds=30)
+
+
+async def test_who_has_to_ask_a_service_that_hangs_is_told_to_come_again(
+    spread: Spread, http: httpx.AsyncClient
+) -> None:
+    teacher, first, second = [await sign_up(http, role) for role in ("instructor", "student", "student")]
+    course_id = data_of(await http.post("/api/v1/courses", json=COURSE, headers=teacher))["courseId"]
+
+    async def enroll(course: Any, learner: dict[str, str]) -> httpx.Response:
+        return await http.post(f"/api/v1/courses/{course}/enroll", headers=learner)
+
+    async def known() -> bool | None:
+        return (await enroll(course_id, first)).status_code in {201, 409} or None
+
+    async def asked() -> bool | None:
+        return (await enroll(uuid4(), second)).status_code == 404 or None
+
+    await eventually(known, seconds=30)
+    with frozen(spread.pid("courses")):
+        # Enrollments has a copy of this course; of one that it has never heard of it asks.
+        assert (await enroll(course_id, second)).status_code == 201
+        refused = await asyncio.gather(*(enroll(uuid4(), second) for _ in range(5)))
+        assert [response.status_code for response in refused] == [503] * 5
+        assert all(int(response.headers["retry-after"]) >= 1 for response in refused)
+        begun = time.monotonic()
+        assert (await enroll(uuid4(), second)).status_code == 503
+        assert time.monotonic() - begun < TIME_LIMIT, "it was asked again, though it did not answer five times"
+        assert (await enroll(course_id, first)).status_code == 409
+    await eventually(asked, seconds=30)
 
 
 async def test_tokens_count_while_the_users_service_hangs(spread: Spread, http: httpx.AsyncClient) -> None:
