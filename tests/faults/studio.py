@@ -39,10 +39,12 @@ class Studio:
 
     def upload(self, content: bytes, *, transcode: bool = False) -> str:
         """The id of a video that came in whole."""
+        return str(data_of(self.send(content, transcode=transcode))["videoId"])
+
+    def send(self, content: bytes, *, transcode: bool = False) -> httpx.Response:
         fields = {"courseId": self.course_id, "transcode": str(transcode).lower()}
         files = {"file": ("a.mp4", content, "video/mp4")}
-        answer = self.up.http.post("/api/v1/content/upload", data=fields, files=files, headers=self.headers, timeout=60)
-        return str(data_of(answer)["videoId"])
+        return self.up.http.post("/api/v1/content/upload", data=fields, files=files, headers=self.headers, timeout=60)
 
     def video(self, video_id: str) -> Any:
         return data_of(self.get(f"/api/v1/content/{video_id}"))

@@ -22,6 +22,7 @@ import pytest
 from moocflix.platform.postgres_options import PostgresOptions
 from moocflix.platform.postgres_server import PostgresServer
 from tests.faults.platform_process import PASSWORD, Up, are_gone, environ, free_port, open_folder, until
+from tests.faults.studio import Studio
 
 ROOT = os.geteuid() == 0
 BROKER = {"MOOCFLIX_EVENTS_BUS": "kafka"}
@@ -194,20 +195,23 @@ def test_a_full_disk_is_named(folder: Path) -> None:
 
 
 @pytest.mark.skipif(not ROOT, reason="a small file system can be mounted by root alone")
-def test_a_disk_that_fills_up_loses_nothing_and_it_goes_on_once_there_is_space(folder: Path) -> None:
+def test_on_a_full_disk_writes_are_refused_reads_go_on_and_nothing_is_lost(folder: Path) -> None:
     with small_disk(folder / "small", megabytes=250) as small:
         platform = Up(small / "data", port=free_port()).start().await_ready()
         try:
+            studio, worker = Studio(platform), platform.process("worker").pid
             with Writer(platform) as writer:
                 fill(small / "filling")
-                before = writer.acknowledged
-                with suppress(AssertionError):
-                    until(lambda: writer.acknowledged > before + 500, "written on", seconds=5)
+                until(lambda: 503 in writer.statuses, "refused")
+                assert studio.get(f"/api/v1/courses/{studio.course_id}").status_code == 200
+                assert studio.send(bytes(100_000)).status_code == 503
                 (small / "filling").unlink()
                 before = writer.acknowledged
                 until(lambda: writer.acknowledged > before + 3, "writing again")
             assert writer.kept() >= writer.acknowledged
             assert writer.statuses <= {200, 503}
+            assert studio.send(bytes(100_000)).status_code == 415
+            assert platform.process("worker").pid == worker, platform.said()
         finally:
             platform.close()
 

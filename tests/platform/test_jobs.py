@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from moocflix.platform import jobs
@@ -83,9 +84,10 @@ async def test_a_failing_job_is_tried_again_and_then_kept_as_dead(office: PostOf
     assert "secret" not in dead["error"]
 
 
-async def test_what_is_down_costs_a_job_no_try(office: PostOffice) -> None:
+@pytest.mark.parametrize("fault", [Unavailable(), asyncpg.DiskFullError("could not extend file")])
+async def test_what_is_down_costs_a_job_no_try(office: PostOffice, fault: Exception) -> None:
     async def work(_run: JobRun) -> None:
-        raise Unavailable
+        raise fault
 
     await enqueue(office, "work")
     await office.settle(doing(work))

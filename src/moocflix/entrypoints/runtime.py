@@ -53,6 +53,8 @@ from moocflix.platform.storage.settings import StorageSettings, open_storage
 from moocflix.web import pages
 
 _RELEASE_EVERY = 15.0
+# As whom a process asks for keys and revocations.
+ASKER = "platform"
 
 PLATFORM_SECTIONS: tuple[type[Section], ...] = (
     PlatformSettings,
@@ -109,7 +111,7 @@ class Runtime:
         self._neighbours = Neighbours(settings, here=here, internal=self._to_internal)
         self.contexts = {service.name: self._context(service) for service in self.services}
         self.watch = TokenWatch(
-            UsersService(self._client("platform", "users")),
+            UsersService(self._client(ASKER, "users")),
             databases=[context.database for context in self.contexts.values()],
         )
         for context in self.contexts.values():
@@ -125,6 +127,10 @@ class Runtime:
         """
         for service in self.services:
             await check_code(self.contexts[service.name].database.reader, service.name)
+        if self._service_keys.make:
+            # Now, not at the first call: a disk that is full by then would have it fail.
+            for name in (ASKER, *self.contexts):
+                self._service_keys.private(name)
         spans.start(self.settings, name="-".join(["moocflix", *(self.contexts if len(self.contexts) == 1 else ())]))
         for service in self.services:
             if service.setup is not None:

@@ -116,7 +116,8 @@ class LocalStorage:
                 await obstore.put_async(self._objects, probe, b"probe")
                 await obstore.delete_async(self._objects, probe)
         except StorageAway as error:
-            return f"the folder {self._folder} cannot be written: {error.__cause__}"
+            # Its first line says it; those below are for whoever mends the library.
+            return f"the folder {self._folder} cannot be written: {str(error.__cause__).partition(chr(10))[0]}"
         return None
 
     async def _forget_type(self, key: str) -> None:
