@@ -40,7 +40,7 @@ test-distributed: .venv/test.done .venv/distributed.done ## Run the tests on rea
 
 faults: .venv/test.done .venv/distributed.done ## Kill, stop and freeze its processes under commands: COMMANDS=2000 SEED=1
 	@$(BIN)/python -m tests.distributed.needs
-	@exec $(BIN)/python -m pytest tests/faults/distributed $(ARGS)
+	@exec $(BIN)/python -m pytest tests/faults/distributed/test_seeded.py $(ARGS)
 
 test-all: ## Run all tests: those of `test`, then those of `test-distributed`
 	@$(MAKE) test

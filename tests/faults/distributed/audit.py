@@ -92,6 +92,11 @@ async def _originals(databases: Databases, worlds: Sequence[World]) -> list[str]
             {one.id: (one.learner.id, one.course.id, one.active) for one in enrollments},
             "id, user_id::text, course_id::text, status <> 'dropped'",
         ),
+        "videos": (
+            "content",
+            {id: (title, course.id) for course in courses for id, title in course.videos.items()},
+            "id, title, course_id::text",
+        ),
     }
     return [
         line

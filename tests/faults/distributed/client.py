@@ -136,7 +136,7 @@ class Client:
             answer = await self._http.request(
                 command.method,
                 command.path,
-                json=command.body,
+                **_body(command),
                 headers=_headers(command, key, if_match),
                 timeout=seconds,
             )
@@ -159,6 +159,10 @@ def _headers(command: Command, key: str, if_match: int | None) -> dict[str, str]
     if if_match is not None:
         headers["if-match"] = f'"{if_match}"'
     return headers
+
+
+def _body(command: Command) -> dict[str, Any]:
+    return {"json": command.body} if command.file is None else {"data": command.body, "files": {"file": command.file}}
 
 
 def _digest(answer: httpx.Response) -> bytes:

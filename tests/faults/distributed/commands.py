@@ -28,6 +28,8 @@ class Command:
     acknowledged: Callable[[Said], None]
     """Makes the world what it is from then on, with the data of the answer."""
     if_match: int | None = None
+    file: bytes | None = None
+    """What is uploaded, with the body as the fields of a form."""
     version: int | None = None
     """The version that the answer must tell, if it tells one: another was raised twice, or not at all."""
 
@@ -35,9 +37,10 @@ class Command:
 class Stream:
     """One client's commands."""
 
-    def __init__(self, seed: str) -> None:
-        """Begins with an empty world."""
+    def __init__(self, seed: str, *, video: bytes) -> None:
+        """Begins with an empty world; `video` is what teachers upload."""
         self.world = World()
+        self._video = video
         self._seed = seed
         self._chance = random.Random(seed)
         self._number = 0
@@ -56,6 +59,7 @@ class Stream:
             self._enroll: 12,
             self._drop: 5,
             self._learn: 20,
+            self._upload: 2,
         }
 
     def next(self) -> Command:
@@ -193,7 +197,7 @@ class Stream:
         return self._teach("delete module", course, "DELETE", path, lambda _: self.world.bury_module(course, module))
 
     def _delete_course(self) -> Command | None:
-        course = self._one_of([course for course in self.world.courses if not course.was_joined])
+        course = self._one_of([course for course in self.world.courses if not course.is_kept])
         if course is None:
             return None
         return self._teach("delete course", course, "DELETE", "", lambda _: self.world.bury_course(course))
@@ -205,7 +209,18 @@ class Stream:
         """A command about a course; `before` is the version of what it changes."""
         after = None if before is None else before + 1
         path = f"/api/v1/courses/{course.id}{path}"
-        return Command(kind, course.teacher, method, path, body, acknowledged, before or None, after)
+        return Command(kind, course.teacher, method, path, body, acknowledged, if_match=before or None, version=after)
+
+    def _upload(self) -> Command | None:
+        course, title = self._one_of(self.world.courses), self._text("Video")
+        if course is None:
+            return None
+
+        def stored(said: Said) -> None:
+            course.videos[said["videoId"]], course.is_kept = title, True
+
+        body = {"courseId": course.id, "title": title}
+        return Command("upload", course.teacher, "POST", "/api/v1/content/upload", body, stored, file=self._video)
 
     def _enroll(self) -> Command | None:
         learner = self._one_of(self.world.people)
@@ -217,7 +232,7 @@ class Stream:
             return None
 
         def enrolled(said: Said) -> None:
-            course.was_joined = True
+            course.is_kept = True
             if held is None:
                 self.world.enrollments.append(Enrollment(learner, course, said["enrollmentId"]))
             else:

@@ -23,7 +23,7 @@ MANNERS: tuple[Manner, ...] = ("kill", "stop", "freeze")
 EVERY = 5_000
 """One round of all parts and manners for each so many commands."""
 
-SERVICES = ("users", "courses", "enrollments", "progress")
+SERVICES = ("users", "courses", "enrollments", "progress", "content")
 # Longer than the relay's lease and a consumer's session last, so that others take over before it comes back.
 FREEZES = {"relay": (1.0, 20.0), "consumer": (1.0, 16.0), "worker": (1.0, 16.0), "service": (0.5, 12.0)}
 BACK_SECONDS = 120.0

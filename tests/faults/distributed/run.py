@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.distributed.conftest import Spread
+from tests.factories.videos import VideoShelf
 from tests.faults.distributed import audit, topics
 from tests.faults.distributed.client import Client, Ledger
 from tests.faults.distributed.commands import Stream
@@ -37,9 +38,10 @@ class Run:
     async def go(self, spread: Spread, logs: Path) -> None:
         """From the first command to the last look. Raises AssertionError for an answer that nobody should get."""
         begun = time.monotonic()
+        video = VideoShelf(logs).content()
         clients = [
-            Client(spread.url, Stream(f"{self.seed}-{number}"), self.ledger, seed=f"{self.seed}-{number}")
-            for number in range(CLIENTS)
+            Client(spread.url, Stream(name, video=video), self.ledger, seed=name)
+            for name in (f"{self.seed}-{number}" for number in range(CLIENTS))
         ]
         try:
             with Victims(spread, logs).at_work() as victims:

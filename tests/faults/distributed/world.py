@@ -39,8 +39,10 @@ class Course:
     id: str = ""
     version: int = 1
     modules: list[Module] = field(default_factory=list)
-    was_joined: bool = False
-    """Whether anybody was ever enrolled: such a course is not deleted."""
+    videos: dict[str, str] = field(default_factory=dict)
+    """Their titles by their ids."""
+    is_kept: bool = False
+    """Whether there were students or videos in it: such a course is not deleted."""
 
     @property
     def lessons(self) -> list[tuple[Module, Lesson]]:
