@@ -53,13 +53,15 @@ class Ledger:
 class Client:
     """Works through its stream, one command after the other."""
 
-    def __init__(self, url: str, stream: Stream, ledger: Ledger, *, seed: str) -> None:
-        """`seed` also decides when it loses its patience."""
+    def __init__(
+        self, url: str, stream: Stream, ledger: Ledger, *, seed: str, transport: httpx.AsyncBaseTransport | None = None
+    ) -> None:
+        """`seed` also decides when it loses its patience; `transport` is another way there than the network."""
         self.stream = stream
         self._ledger = ledger
         self._seed = seed
         self._chance = random.Random(f"patience {seed}")
-        self._http = httpx.AsyncClient(base_url=url, timeout=ANSWER_SECONDS)
+        self._http = httpx.AsyncClient(base_url=url, timeout=ANSWER_SECONDS, transport=transport)
 
     async def run(self, commands: int, turn: Callable[[], Awaitable[None]]) -> None:
         """Have so many commands acknowledged; each waits for its `turn`."""
