@@ -51,3 +51,11 @@ async def test_an_enrolment_whose_event_is_on_its_way_opens_no_draft(school: Sch
         await tx.execute("DELETE FROM enrollments_copy")
     assert (await school.learner.get(f"/api/v1/content/{video_id}")).status_code == 404
     assert (await school.learner.get(f"/api/v1/content/{video_id}/stream")).status_code == 404
+
+
+async def test_a_course_just_published_lets_its_learners_in_before_the_event_has_come(school: School) -> None:
+    video_id = await school.video(transcode=True)
+    await put_back(school, "draft")
+    data_of(await school.owner.put(f"/api/v1/courses/{school.course.id}", {"status": "published"}))
+    assert (await school.learner.get(f"/api/v1/content/{video_id}")).status_code == 200
+    assert (await school.stranger.get(f"/api/v1/content/{video_id}/stream")).status_code == 404

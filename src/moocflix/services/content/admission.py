@@ -11,6 +11,7 @@ from moocflix.services.content.course import sql as course_sql
 from moocflix.services.content.course.model import CourseCopy, CourseNotFound
 from moocflix.services.content.enrollment import sql as enrollment_sql
 from moocflix.services.content.parts import Parts
+from moocflix.services.content.video.model import Sight
 
 
 async def taught_course(context: ServiceContext, *, course_id: UUID, caller: Principal) -> CourseCopy:
@@ -22,17 +23,36 @@ async def taught_course(context: ServiceContext, *, course_id: UUID, caller: Pri
     return course.taught_by(caller.id, is_admin=caller.is_admin)
 
 
-async def is_enrolled(context: ServiceContext, *, user_id: UUID, course_id: UUID) -> bool:
-    """Whether this person, of whom no active copy is here, is enrolled all the same: their event may be on its way.
+async def is_admitted(context: ServiceContext, sight: Sight, *, user_id: UUID) -> bool:
+    """Whether this person, whom the copies here let in nowhere, may watch all the same: an event may be on its way.
 
-    A no is believed for a few seconds. Raises Unavailable while enrollments is away.
+    A no is believed for a few seconds. Raises Unavailable while whom it asks is away.
     """
-    noes = context.part(Parts).noes
+    noes, course_id = context.part(Parts).noes, sight.video.course_id
     if noes.has(user_id=user_id, course_id=course_id):
         return False
-    state = await clients.find_enrollment(context, user_id=user_id, course_id=course_id)
-    if state is None or state.status == "dropped":
+    admitted = await _is_open(context, sight) and await _is_enrolled(context, sight, user_id)
+    if not admitted:
         noes.add(user_id=user_id, course_id=course_id)
+    return admitted
+
+
+async def _is_open(context: ServiceContext, sight: Sight) -> bool:
+    if sight.open:
+        return True
+    state = await COURSE.fetch(context, sight.video.course_id)
+    if state is None or state.status != "published":
+        return False
+    async with context.database.transaction() as tx:
+        await course_sql.upsert_course(tx, state)
+    return True
+
+
+async def _is_enrolled(context: ServiceContext, sight: Sight, user_id: UUID) -> bool:
+    if sight.enrolled:
+        return True
+    state = await clients.find_enrollment(context, user_id=user_id, course_id=sight.video.course_id)
+    if state is None or state.status == "dropped":
         return False
     async with context.database.transaction() as tx:
         await enrollment_sql.upsert_enrollment(tx, state)

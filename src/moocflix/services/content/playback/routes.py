@@ -109,10 +109,7 @@ async def _watched(request: Request, video_id: UUID) -> Video:
     video = sight.for_anybody(caller)
     if video is not None:
         return video
-    course_id = sight.video.course_id
-    if caller is None or not sight.open:
-        raise VideoNotFound(video_id)
-    if not await admission.is_enrolled(request.context, user_id=caller.id, course_id=course_id):
+    if caller is None or not await admission.is_admitted(request.context, sight, user_id=caller.id):
         raise VideoNotFound(video_id)
     return sight.video
 

@@ -71,8 +71,7 @@ async def read_video(request: Request, video_id: UUID) -> Reply[VideoOut]:
         raise VideoNotFound(video_id)
     video = sight.for_learner(caller)
     if video is None:
-        course_id = sight.video.course_id
-        if not sight.open or not await admission.is_enrolled(request.context, user_id=caller.id, course_id=course_id):
+        if not await admission.is_admitted(request.context, sight, user_id=caller.id):
             raise VideoNotFound(video_id)
         video = sight.video
     return reply(VideoOut.of(video, poster_url=_poster_url(request, video)))
