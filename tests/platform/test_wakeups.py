@@ -2,11 +2,21 @@
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
+import pytest
 
+from moocflix.platform.database.pool import Pool
+from moocflix.platform.database.transaction import Database
+from moocflix.platform.database.urls import DatabaseUrls
+from moocflix.platform.events.bus import by_database
 from moocflix.platform.events.wakeups import CHANNEL, Wakeups
-from tests.platform.post_office import PostOffice
+from moocflix.platform.migrations import MigrationSource, migrate
+from moocflix.platform.worker import Worker
+from tests.platform.post_office import BOOK_UPDATE, MIGRATIONS, BookState, PostOffice, archive, running, until
 
 
 async def test_many_commits_are_told_of_in_few_words(office: PostOffice) -> None:
@@ -31,3 +41,39 @@ async def test_a_database_that_is_away_disturbs_nobody(office: PostOffice) -> No
     await asyncio.sleep(0.05)
     wakeups.wake("library")
     await wakeups.close()
+
+
+@pytest.fixture
+async def apart(office_urls: DatabaseUrls, tmp_path: Path) -> DatabaseUrls:
+    """The library in a database of its own."""
+    own = office_urls.in_database(f"library_{uuid4().hex}")
+    (tmp_path / "0001_pre_tables.sql").write_text(MIGRATIONS["library"])
+    await migrate(own, [MigrationSource("library", tmp_path)])
+    return replace(office_urls, apart={"MOOCFLIX_DATABASE_LIBRARY_URL": own.service("library")}.get)
+
+
+async def test_a_worker_hears_at_once_of_each_database_that_it_follows(office: PostOffice, apart: DatabaseUrls) -> None:
+    buses = by_database(["archive", "library"], apart.bus_of, poll=60)
+    assert buses["archive"] is not buses["library"]
+    worker = Worker([archive()], {"archive": office.context("archive")}, buses)
+    wakeups, pool = Wakeups(apart.bus_of("library")), Pool(apart.service("library"), size=1)
+    library = Database(pool, source="library", wake=wakeups.wake)
+    effects = office.database("archive", size=1).reader
+
+    async def publish(version: int) -> None:
+        async with library.transaction() as tx:
+            tx.publish(BOOK_UPDATE, BookState(book_id=uuid4(), version=version, title=""))
+
+    async def there() -> bool:
+        return bool(await effects.fetchval("SELECT count(*) = 2 FROM effects"))
+
+    await publish(1)
+    stop, working = await running(worker)
+    # The first is found by the first look; the second, long before the next one.
+    await until(lambda: effects.fetchval("SELECT count(*) FROM effects"))
+    await publish(2)
+    await until(there)
+    stop.set()
+    await working
+    await wakeups.close()
+    await pool.close()
