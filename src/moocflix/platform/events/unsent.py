@@ -10,6 +10,7 @@ from moocflix.platform.service import ServiceContext
 
 COUNT_LIMIT = 100_000
 """Where counting stops."""
+_HEALTH_LIMIT = 1000
 
 # Each branch begins where the bucket's relay has come to: the backlog and the history cost nothing.
 _UNSENT = f"""
@@ -56,7 +57,11 @@ async def unsent(db: Reader, *, limit: int = COUNT_LIMIT) -> Unsent:
 
 
 async def late(context: ServiceContext) -> str | None:
-    """For the health of a process: since when events wait, where that is too long."""
-    seconds = (await unsent(context.database.reader, limit=1)).seconds
-    too_long = seconds > context.settings.of(EventsSettings).relay_late_seconds
-    return f"have waited to be sent for {seconds:.0f} s" if too_long else None
+    """For the health of a process: how many events wait and since when, where that is too long."""
+    reader = context.database.reader
+    # Nearly always nothing is late, and then nothing need be counted.
+    if (await unsent(reader, limit=1)).seconds <= context.settings.of(EventsSettings).relay_late_seconds:
+        return None
+    waiting = await unsent(reader, limit=_HEALTH_LIMIT)
+    more = "at least " if waiting.events >= _HEALTH_LIMIT else ""
+    return f"{more}{waiting.events} have waited to be sent, the oldest for {waiting.seconds:.0f} s"
