@@ -14,7 +14,12 @@ from moocflix.platform.settings import Settings
 from tests.distributed.bus_office import BusOffice, Carrier
 from tests.platform.post_office import MIGRATIONS, PostOffice
 
-QUICK = {"events_backoff_seconds": "0.01", "events_poll_seconds": "0.2", "events_lease_seconds": "2"}
+QUICK = {
+    "events_attempts": "3",
+    "events_backoff_seconds": "0.01",
+    "events_poll_seconds": "0.2",
+    "events_lease_seconds": "2",
+}
 
 
 @pytest.fixture(scope="session")

@@ -16,11 +16,12 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.distributed.brokered import brokered, web
 from tests.distributed.bus_servers import bus, bus_urls, carrier, kafka_server, rabbit_server
 from tests.journeys.conftest import Installation, free_port, http
 
 __all__ = [
-    "bus", "bus_urls", "carrier", "http", "installation", "kafka_server", "rabbit_server", "spread",
+    "brokered", "bus", "bus_urls", "carrier", "http", "installation", "kafka_server", "rabbit_server", "spread", "web",
 ]  # fmt: skip
 
 START_SECONDS = 150
@@ -95,6 +96,20 @@ def spread() -> Iterator[Spread]:
 def installation(spread: Spread) -> Spread:
     """What the journeys run against."""
     return spread
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `-n 2 --dist loadgroup` the tests of one server stay together, in one process."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(_group(item)))
+
+
+def _group(item: pytest.Item) -> str:
+    names = getattr(item, "fixturenames", ())
+    if "carrier" in names and isinstance(item, pytest.Function):
+        return str(item.callspec.params["carrier"])
+    return f"{item.path.parent} spread" if "spread" in names else str(item.path)
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
