@@ -94,7 +94,7 @@ class RabbitMQ:
 
     async def waiting(self, group: str, topics: Sequence[Topic[Any]]) -> Sequence[Waiting]:
         """How many messages wait in each of the group's queues. Raises Unavailable."""
-        await self.prepare((), {group: topics})
+        del topics  # Its queues take them all.
         async with self.needed():
             channel = await self._sending()
             queues = [await _declare(channel, group, number) for number in range(self._settings.queues)]
