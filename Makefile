@@ -32,7 +32,7 @@ demo: .venv/run.done ## Fill the running platform with a believable catalogue
 	@exec $(BIN)/moocflix demo $(ARGS)
 
 test: .venv/test.done ## Run the whole test suite on a PostgreSQL of its own
-	@exec $(BIN)/python -m $(if $(CI),coverage run -m) pytest -n $(WORKERS) $(ARGS)
+	@exec $(BIN)/python -m $(if $(CI),coverage run -m) pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 test-distributed: .venv/test.done .venv/distributed.done ## Run the tests on real brokers, S3, Valkey and Envoy
 	@$(BIN)/python -m tests.distributed.needs

@@ -27,6 +27,18 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if collection_path.name == "distributed" and not asked else None
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Have one process run all that shares an installation, from the start on.
+
+    Such tests wait more than they work, while the other processes work.
+    """
+    sharing = [item for item in items if {"up", "installation"} & set(getattr(item, "fixturenames", ()))]
+    for item in sharing:
+        item.add_marker(pytest.mark.xdist_group("installation"))
+    items[:] = [*sharing, *(item for item in items if item not in sharing)]
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Iterator[Path]:
     """A data folder of this test process, on a path short enough for a socket and open to the server's account."""

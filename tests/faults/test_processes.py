@@ -35,14 +35,6 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-@pytest.fixture
-def platform(folder: Path) -> Iterator[Up]:
-    """A platform that is not started yet, for the tests that end it."""
-    platform = Up(folder / "data", port=free_port())
-    yield platform
-    platform.close()
-
-
 class Writer:
     """Somebody who changes their name over and over, and remembers which change was acknowledged last."""
 
@@ -122,30 +114,25 @@ def test_doctor_finds_a_sound_platform(up: Up) -> None:
     assert [line.split()[0] for line in examined.stdout.splitlines()] == ["ok"] * 6
 
 
-def test_it_stops_cleanly_and_starts_again(platform: Up) -> None:
+def test_it_stops_cleanly_and_starts_again(up: Up) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
-        platform.start().await_ready()
-        processes = platform.processes()
-        said = platform.stop(number).splitlines()
-        assert said[-1] == "Stopping."
+        before, processes = up.said(), up.processes()
+        assert up.stop(number).removeprefix(before).splitlines() == ["Stopping."]
         assert are_gone(processes)
-        assert len(said) < 10
+        up.start().await_ready()
 
 
-def test_a_killed_supervisor_leaves_no_orphan_and_the_next_start_works(platform: Up) -> None:
-    platform.start().await_ready()
-    with Writer(platform) as writer:
-        processes = platform.processes()
-        platform.stop(signal.SIGKILL)
-        platform.start().await_ready()
-        assert are_gone(processes)
+def test_a_killed_supervisor_leaves_no_orphan_and_the_next_start_works(up: Up) -> None:
+    with Writer(up) as writer:
+        up.kill("supervisor")
+        up.await_ready()
         before = writer.acknowledged
         until(lambda: writer.acknowledged > before + 3, "writing again")
-        for process in [psutil.Process(platform.pid), *platform.processes()]:
+        for process in [psutil.Process(up.pid), *up.processes()]:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
-        platform.stop()
-        platform.start().await_ready()
+        up.stop()
+        up.start().await_ready()
     assert writer.kept() >= writer.acknowledged
 
 
