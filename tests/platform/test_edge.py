@@ -363,6 +363,7 @@ async def test_a_limit_is_counted_for_each_caller(start: Callable[..., Awaitable
     [
         ("127.0.0.1", {}, None, 200),
         ("::1", {}, "student", 200),
+        ("::ffff:127.0.0.1", {}, None, 200),
         ("127.0.0.1", {"x-forwarded-for": "203.0.113.7"}, None, 404),
         ("127.0.0.1", {"x-forwarded-for": "127.0.0.1"}, None, 404),
         ("127.0.0.1", {"forwarded": "for=203.0.113.7"}, None, 404),

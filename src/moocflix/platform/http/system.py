@@ -21,7 +21,7 @@ from moocflix.platform.settings import HttpSettings
 NAME = "platform"
 _OPENAPI = "application/vnd.oai.openapi+json;version=3.1"
 _HTML = "text/html"
-_THIS_MACHINE = ("127.0.0.1", "::1")
+_THIS_MACHINE = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
 
 
 @dataclass(frozen=True, kw_only=True)
