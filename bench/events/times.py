@@ -5,13 +5,14 @@ import asyncio
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from statistics import median, quantiles
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 from uuid import UUID, uuid4
 
 from bench.events.office import fill, hold
+from bench.processes import cpu_seconds
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.events.settings import EventsSettings
 from tests.platform.post_office import BOOK_UPDATE, BookState, PostOffice
@@ -21,7 +22,7 @@ WRITERS = 16
 PATIENCE = 120
 
 
-async def measure(office: PostOffice, _servers: dict[str, Any], options: argparse.Namespace) -> None:
+async def measure(office: PostOffice, servers: dict[str, Any], options: argparse.Namespace) -> None:
     """At rest, then under load, with each number of rows that lie in the outbox."""
     bus = office.settings.of(EventsSettings).bus
     for rows in options.rows:
@@ -30,27 +31,38 @@ async def measure(office: PostOffice, _servers: dict[str, Any], options: argpars
             if rows and bus != "postgres":
                 # The same relay has these to send meanwhile.
                 await fill(office, rows, service="stranger")
-            times, reached = await times_of(office, bus, rate, options.seconds)
+            times, reached, cost = await times_of(office, servers, rate, options.seconds)
             print(
                 f"{bus}: {rows} rows, {name} ({reached:.0f} events/s): p50 {median(times):.1f} ms, "
-                f"p99 {quantiles(times, n=100)[98]:.1f} ms, longest {max(times):.1f} ms, of {len(times)}",
+                f"p99 {quantiles(times, n=100)[98]:.1f} ms, longest {max(times):.1f} ms, of {len(times)}\n"
+                "  CPU us each: " + "  ".join(f"{name} {each / len(times) * 1e6:.0f}" for name, each in cost.items()),
                 flush=True,
             )
 
 
-async def times_of(office: PostOffice, bus: str, rate: float, seconds: float) -> tuple[list[float], float]:
-    """Milliseconds of each event, and how many a second were committed."""
+async def times_of(
+    office: PostOffice, servers: dict[str, Any], rate: float, seconds: float
+) -> tuple[list[float], float, dict[str, float]]:
+    """Milliseconds of each event, how many a second were committed, and CPU seconds by process."""
     database = office.database("library", size=WRITERS)
     arrived: dict[UUID, float] = {}
-    async with part("worker") as worker:
+    pids = {name: server.pid for name, server in servers.items() if server is not None}
+    async with AsyncExitStack() as stack:
+        worker = await stack.enter_async_context(part("worker"))
+        pids["worker"] = worker.pid
+        if office.settings.of(EventsSettings).bus != "postgres":
+            pids["relay"] = (await stack.enter_async_context(part("relay"))).pid
         hearing = asyncio.create_task(hear(worker, arrived))
-        try:
-            if bus == "postgres":
-                return await published(database, rate, seconds, arrived)
-            async with part("relay"):
-                return await published(database, rate, seconds, arrived)
-        finally:
-            hearing.cancel()
+        stack.callback(hearing.cancel)
+        await warm(database, arrived)
+        before = spent_by(pids)
+        times, reached = await published(database, rate, seconds, arrived)
+        return times, reached, {name: spent - before[name] for name, spent in spent_by(pids).items()}
+
+
+def spent_by(pids: dict[str, int]) -> dict[str, float]:
+    """CPU seconds; the publisher is this process."""
+    return {"publisher": process_time(), **{name: cpu_seconds(pid) for name, pid in pids.items()}}
 
 
 @asynccontextmanager
@@ -73,15 +85,19 @@ async def hear(worker: Process, arrived: dict[UUID, float]) -> None:
         arrived.setdefault(UUID(book.decode()), float(at))
 
 
-async def published(
-    database: Database, rate: float, seconds: float, arrived: dict[UUID, float]
-) -> tuple[list[float], float]:
-    """Commit at this rate once the reactions run, then wait for every reaction."""
+async def warm(database: Database, arrived: dict[UUID, float]) -> None:
+    """Wait until reactions run."""
     async with asyncio.timeout(PATIENCE):
         while not arrived:
             await commit(database)
             await asyncio.sleep(0.5)
     await asyncio.sleep(3)
+
+
+async def published(
+    database: Database, rate: float, seconds: float, arrived: dict[UUID, float]
+) -> tuple[list[float], float]:
+    """Commit at this rate, then wait for every reaction."""
     committed: dict[UUID, float] = {}
     turns = iter(range(int(rate * seconds)))
     began = perf_counter()
