@@ -1,6 +1,7 @@
 """Kills during a transcoding, on a whole installation: it ends well all the same, and nothing is left behind."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import psutil
 import pytest
@@ -23,11 +24,9 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 def test_a_transcoding_outlives_the_kill_of_any_process(up: Up, content: bytes, name: str) -> None:
     studio = Studio(up)
     video_id = studio.upload(content, transcode=True)
-    encoder = held_encoder(up)
-    up.kill(name)
-    up.await_ready()
-    with suppress(psutil.NoSuchProcess):
-        encoder.resume()
+    with held_encoder(up):
+        up.kill(name)
+        up.await_ready()
     told = progress_until_ready(studio, video_id)
     assert told == sorted(told)
     assert len({path.split("/")[0] for path in studio.stored(video_id) if path != "source"}) == 1
@@ -39,18 +38,22 @@ def test_a_transcoding_outlives_the_kill_of_any_process(up: Up, content: bytes, 
 def test_a_video_deleted_while_it_is_transcoded_leaves_nothing(up: Up, content: bytes) -> None:
     studio = Studio(up)
     video_id = studio.upload(content, transcode=True)
-    encoder = held_encoder(up)
-    assert up.http.delete(f"/api/v1/content/{video_id}", headers=studio.headers).status_code == 200
-    encoder.resume()
+    with held_encoder(up) as encoder:
+        assert up.http.delete(f"/api/v1/content/{video_id}", headers=studio.headers).status_code == 200
     until(lambda: not encoder.is_running(), "ended")
     until(lambda: not studio.scratch() and not studio.stored(video_id), "clean")
 
 
-def held_encoder(up: Up) -> psutil.Process:
-    """The ffmpeg that is at work, stopped in the middle of it."""
+@contextmanager
+def held_encoder(up: Up) -> Iterator[psutil.Process]:
+    """The ffmpeg that is at work, stopped in the middle of it for as long as this lasts."""
     encoder = up.process("ffmpeg")
     encoder.suspend()
-    return encoder
+    try:
+        yield encoder
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            encoder.resume()
 
 
 def progress_until_ready(studio: Studio, video_id: str) -> list[float]:
