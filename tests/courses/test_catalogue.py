@@ -46,7 +46,7 @@ async def test_a_course_is_shown_as_in_a_catalogue(platform: TestPlatform, path:
     teacher = await platform.person(role="instructor", name="Jane Smith")
     cover = "https://example.com/cover.jpg"
     course = await platform.course(
-        owner=teacher, modules=2, lessons=1, title="Python", price=49.99, coverImageUrl=cover, description="d" * 600
+        owner=teacher, modules=2, lessons=2, title="Python", price=49.99, coverImageUrl=cover, description="d" * 600
     )
     data_of(await teacher.put(path_of(course.id, "lessons", course.lessons[0][0]), {"duration": 7190}))
     await platform.enrollment(await platform.person(), await platform.course())
@@ -70,7 +70,7 @@ async def test_a_course_is_shown_as_in_a_catalogue(platform: TestPlatform, path:
         "language": "en",
         "status": "published",
         "moduleCount": 2,
-        "lessonCount": 2,
+        "lessonCount": 4,
         "studentCount": 0,
     }
 

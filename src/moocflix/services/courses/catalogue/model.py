@@ -23,6 +23,9 @@ SORT_KEYS: dict[Sort, Any] = {
 }
 """What a cursor of each order holds beside the order's name and the course's id."""
 
+Place = tuple[Any, UUID]
+"""A place in an order: the sort key and the id of the course there."""
+
 
 class RelevanceOfNothing(Invalid):
     def __init__(self) -> None:
@@ -54,19 +57,22 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     owner: UUID | None = None
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True):
-    """A course in the catalogue; `duration` in seconds. `sort_key` places it in the order that was asked for."""
+class CatalogueItem(msgspec.Struct, frozen=True, rename="camel"):
+    """A course as the catalogue shows it: the beginning of its description, its minutes, counts of what is published.
 
-    id: UUID
+    Its fields follow each other as in the statement: a page is many rows, and each goes from there into the answer.
+    """
+
+    course_id: UUID
     title: str
-    instructor_id: UUID
     instructor: str
-    rating: Decimal
+    instructor_id: UUID
+    rating: float
     rating_count: int
     duration: int
     category: str
     cover_image_url: str | None
-    summary: str
+    description: str
     price: Decimal
     currency: str
     difficulty: Difficulty
@@ -77,7 +83,6 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     lesson_count: int
     student_count: int
     listed_at: datetime
-    sort_key: datetime | int | Decimal | float
 
 
 class Category(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,8 +108,8 @@ def order_of(sort: Sort | None, *, q: str | None) -> Sort:
     return sort
 
 
-def place_in(sort: Sort, cursor: tuple[str, Any, UUID] | None) -> tuple[Any, UUID] | None:
-    """Behind which sort key and id a page begins. Raises CursorOfAnotherOrder."""
+def place_in(sort: Sort, cursor: tuple[str, Any, UUID] | None) -> Place | None:
+    """Behind which place a page begins. Raises CursorOfAnotherOrder."""
     if cursor is None:
         return None
     made_for, key, course_id = cursor

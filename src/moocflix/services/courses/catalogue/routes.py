@@ -14,7 +14,7 @@ from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import get
 from moocflix.services.courses.catalogue import sql
 from moocflix.services.courses.catalogue.model import SORT_KEYS, Filters, Sort, amount, order_of, place_in
-from moocflix.services.courses.catalogue.schemas import CatalogueItem, CataloguePage, CategoryList, CategoryOut
+from moocflix.services.courses.catalogue.schemas import CataloguePage, CategoryList, CategoryOut
 from moocflix.services.courses.course.model import MAX_CATEGORY, MAX_TAG, language_tag
 
 Words = Annotated[str | None, QueryParameter(max_length=200, description="Words in title, tags or description.")]
@@ -64,16 +64,10 @@ async def list_courses(  # noqa: PLR0917 - each parameter is one of the catalogu
         tag=tag,
         owner=request.caller.id if mine else None,
     )
-    courses = await sql.page(request.db, filters=filters, sort=order, after=after, limit=limit + 1)
-    last = courses[limit - 1] if len(courses) > limit else None
+    courses, more = await sql.page(request.db, filters=filters, sort=order, after=after, limit=limit)
     if not mine:
         request.share()
-    return reply(
-        CataloguePage(
-            courses=[CatalogueItem.of(course) for course in courses[:limit]],
-            next_cursor=cursor_of(order, last.sort_key, last.id) if last else None,
-        )
-    )
+    return reply(CataloguePage(courses=courses, next_cursor=cursor_of(order, *more) if more else None))
 
 
 @get("/api/v1/courses/categories", who=ANYONE, cached=True, summary="List categories")

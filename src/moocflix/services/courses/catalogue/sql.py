@@ -2,20 +2,20 @@
 
 from collections.abc import Iterator, Sequence
 from typing import Any
-from uuid import UUID
 
 from moocflix.platform.database.transaction import Reader
-from moocflix.services.courses.catalogue.model import Category, Entry, Filters, Sort
+from moocflix.services.courses.catalogue.model import CatalogueItem, Category, Filters, Place, Sort
 from moocflix.services.courses.course.model import tag_key
 
-_COLUMNS = """c.id, c.title, c.instructor_id, i.name AS instructor, f.rating, f.rating_count, f.duration, c.category,
-       c.cover_image_url, c.summary, c.price, c.currency, c.difficulty, c.tags, c.language, c.status,
-       f.module_count, f.lesson_count, f.student_count, c.listed_at"""
+# In the order of the item's fields. A begun minute counts, as where a duration is asked for.
+_COLUMNS = """c.id, c.title, i.name AS instructor, c.instructor_id, f.rating::float8, f.rating_count,
+       (f.duration + 59) / 60 AS duration, c.category, c.cover_image_url, c.summary, c.price, c.currency, c.difficulty,
+       c.tags, c.language, c.status, f.module_count, f.lesson_count, f.student_count, c.listed_at"""
 
 # The common orders follow an index, rare filters sort what they find. The limit is written out: as an argument it would
 # make PostgreSQL plan each page anew, or for a tenth of the table, both dearer than the page itself.
 _PAGE = """
-SELECT {columns}, {key} AS sort_key
+SELECT {key} AS sort_key, {columns}
   FROM courses c
   JOIN course_figures f ON f.course_id = c.id
   JOIN instructors i ON i.id = c.instructor_id
@@ -64,11 +64,13 @@ SELECT mode() WITHIN GROUP (ORDER BY c.category) AS name, count(*) AS course_cou
 
 
 async def page(
-    db: Reader, *, filters: Filters, sort: Sort, after: tuple[Any, UUID] | None, limit: int
-) -> Sequence[Entry]:
-    """Courses that fit, in this order, from behind a sort key and id on."""
-    statement, arguments = page_statement(filters, sort=sort, after=after, limit=limit)
-    return [Entry(**row) for row in await db.fetch(statement, *arguments)]
+    db: Reader, *, filters: Filters, sort: Sort, after: Place | None, limit: int
+) -> tuple[list[CatalogueItem], Place | None]:
+    """Courses that fit, in this order, from behind a place on; and the place behind which there are more."""
+    statement, arguments = page_statement(filters, sort=sort, after=after, limit=limit + 1)
+    rows = await db.fetch(statement, *arguments)
+    items = [CatalogueItem(*row[1:]) for row in rows[:limit]]
+    return items, (rows[limit - 1]["sort_key"], items[-1].course_id) if len(rows) > limit else None
 
 
 async def categories(db: Reader, *, after: str | None, limit: int) -> Sequence[Category]:
@@ -76,9 +78,7 @@ async def categories(db: Reader, *, after: str | None, limit: int) -> Sequence[C
     return [Category(**row) for row in await db.fetch(_CATEGORIES, after, limit)]
 
 
-def page_statement(
-    filters: Filters, *, sort: Sort, after: tuple[Any, UUID] | None, limit: int
-) -> tuple[str, list[Any]]:
+def page_statement(filters: Filters, *, sort: Sort, after: Place | None, limit: int) -> tuple[str, list[Any]]:
     """The statement of a page, and its arguments."""
     arguments: list[Any] = []
 
