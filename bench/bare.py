@@ -1,10 +1,12 @@
-"""The best that the same server and database allow: a bare ASGI application that runs the same statements.
+"""The best that the same server and database allow: bare ASGI applications.
 
-No framework, token, limit, log, metrics or validation; a thin pool, one statement for each request, rows encoded as
-they come. The caller is whoever the header says.
+`app` runs the same statements, without framework, token, limit, log, metrics or validation: a thin pool, one statement
+for each request, rows encoded as they come. The caller is whoever the header says. `same_bytes` sends again, head and
+body, what our server at `BARE_SAME_AS` has answered once.
 """
 
 import os
+import urllib.request
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +18,7 @@ from moocflix.contracts.enrollments import STUDENT_ENROLLED
 from moocflix.contracts.progress import COURSE_COMPLETED, PROGRESS_UPDATED
 from moocflix.platform.database.pool import Pool
 from moocflix.platform.ids import new_id
-from moocflix.services.courses.catalogue.model import Filters
+from moocflix.services.courses.catalogue.model import CatalogueItem, Filters
 from moocflix.services.courses.catalogue.sql import page_statement
 from moocflix.services.courses.course import sql as course_sql
 from moocflix.services.courses.structure import sql as structure_sql
@@ -28,7 +30,7 @@ HEADERS = [(b"content-type", b"application/json")]
 CATALOGUE, CATALOGUE_ARGUMENTS = page_statement(Filters(), sort="newest", after=None, limit=21)
 
 pools: dict[str, Pool] = {}
-kept: dict[str, bytes] = {}
+kept: dict[str, tuple[list[tuple[bytes, bytes]], bytes]] = {}
 
 
 async def courses(path: str, _user: UUID, _body: bytes) -> Any:
@@ -43,7 +45,8 @@ async def catalogue(_path: str, _user: UUID, _body: bytes) -> Any:
     connection = await pool.take()
     rows = await connection.fetch(CATALOGUE, *CATALOGUE_ARGUMENTS)
     pool.give(connection)
-    return {"courses": [dict(row) for row in rows[:20]]}
+    # By position: a dictionary of each row takes several times as long.
+    return {"courses": [CatalogueItem(*row[1:]) for row in rows[:20]]}
 
 
 async def structure(path: str, user: UUID, _body: bytes) -> Any:
@@ -113,18 +116,34 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
         await receive()
         await send({"type": "lifespan.shutdown.complete"})
         return
+    path, headers = scope["path"], dict(scope["headers"])
+    message = await receive()
+    _, handler = route(scope["method"], path)
+    data = await handler(path, UUID(headers[b"x-user"].decode()), message.get("body", b""))
+    body = encode({"status": "success", "data": data, "timestamp": datetime.now(UTC)})
+    await answer(send, [*HEADERS, (b"content-length", b"%d" % len(body))], body)
+
+
+async def same_bytes(scope: Any, receive: Any, send: Any) -> None:
+    """Answer with what was answered before."""
+    if scope["type"] == "lifespan":
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+        return
     path = scope["path"]
-    if os.environ.get("BARE_CACHE") and path in kept:
-        body = kept[path]
-    else:
-        headers = dict(scope["headers"])
-        message = await receive()
-        user = UUID(headers[b"x-user"].decode())
-        _, handler = route(scope["method"], path)
-        data = await handler(path, user, message.get("body", b""))
-        body = encode({"status": "success", "data": data, "timestamp": datetime.now(UTC)})
-        if os.environ.get("BARE_CACHE"):
-            kept[path] = body
-    headers = [*HEADERS, (b"content-length", b"%d" % len(body))]
+    if path not in kept:
+        token = dict(scope["headers"])[b"authorization"].decode()
+        request = urllib.request.Request(os.environ["BARE_SAME_AS"] + path, headers={"authorization": token})  # noqa: S310
+        with urllib.request.urlopen(request) as said:  # noqa: ASYNC210, S310 - once for each page, before it counts
+            ours = [(name.encode(), value.encode()) for name, value in said.getheaders()]
+            # These two the server adds by itself.
+            kept[path] = [header for header in ours if header[0] not in {b"server", b"date"}], said.read()
+    await answer(send, *kept[path])
+
+
+async def answer(send: Any, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    """Send head and body."""
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
