@@ -1,14 +1,16 @@
 """A service whose routes do what the edge must cope with."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
+import httpx
 from msgspec import Meta
 
+from moocflix.entrypoints.runtime import Runtime
 from moocflix.platform.auth.access import ADMIN, ANYONE, CALLER, SERVICE
 from moocflix.platform.errors import Conflict, CopyMissing, NotFound, Unauthorized
 from moocflix.platform.events.envelope import State
@@ -134,6 +136,15 @@ async def stream() -> Answer:
     return stream_reply(pieces(), media_type="text/plain", headers={"content-length": "6"})
 
 
+@get("/broken", who=ANYONE, summary="A body that breaks off")
+async def broken() -> Answer:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"0,"
+        raise ConnectionResetError
+
+    return stream_reply(pieces(), media_type="text/plain")
+
+
 @post("/files", who=CALLER, writes="stream", summary="Refuse a file of which it has read a part")
 async def take_file(request: Request) -> Reply[None]:
     async for _ in request.stream():
@@ -173,6 +184,23 @@ service = Service(
     name="probe",
     summary="What the edge must cope with.",
     migrations=Path(__file__).parent / "probe_migrations",
-    routes=(make, one, things, rename, clear, alone, pet, steps, stream, take_file, ticket, secret),
+    routes=(make, one, things, rename, clear, alone, pet, steps, stream, broken, take_file, ticket, secret),
     copies=(Copy(entity="cat", table="copies_of_cats", fetch=fetch_cat, upsert=upsert_cat),),
 )
+
+
+class Probe:
+    def __init__(self, runtime: Runtime, http: httpx.AsyncClient, sign: Callable[..., str]) -> None:
+        self.runtime = runtime
+        self.http = http
+        self.sign = sign
+        self.token = sign(new_id(), "student")
+
+    async def post(self, path: str, json: Any, **headers: str) -> httpx.Response:
+        sent = {key.replace("_", "-"): value for key, value in headers.items()}
+        sent.setdefault("authorization", f"Bearer {self.token}")
+        return await self.http.post(path, json=json, headers=sent)
+
+    async def names(self) -> list[str]:
+        rows = await self.runtime.contexts["probe"].database.reader.fetch("SELECT name FROM things ORDER BY name")
+        return [row["name"] for row in rows]

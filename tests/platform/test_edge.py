@@ -2,89 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 import asyncpg
 import httpx
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from moocflix.entrypoints.runtime import Runtime
-from moocflix.platform.auth.keys import PublishedKey
-from moocflix.platform.auth.tokens import AccessTokenSigner
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.ids import new_id
-from moocflix.platform.migrations import migrate
-from moocflix.platform.settings import Settings, load
-from tests.platform.probe import CATS, service
-
-Http = httpx.AsyncClient
-
-
-class Probe:
-    def __init__(self, runtime: Runtime, http: Http, sign: Callable[..., str]) -> None:
-        self.runtime = runtime
-        self.http = http
-        self.sign = sign
-        self.token = sign(new_id(), "student")
-
-    async def post(self, path: str, json: Any, **headers: str) -> httpx.Response:
-        sent = {key.replace("_", "-"): value for key, value in headers.items()}
-        sent.setdefault("authorization", f"Bearer {self.token}")
-        return await self.http.post(path, json=json, headers=sent)
-
-    async def names(self) -> list[str]:
-        rows = await self.runtime.contexts["probe"].database.reader.fetch("SELECT name FROM things ORDER BY name")
-        return [row["name"] for row in rows]
-
-
-@pytest.fixture(scope="module")
-async def probe_urls(settings: Settings) -> DatabaseUrls:
-    urls = DatabaseUrls.of(settings).in_database("probe")
-    await migrate(urls, [service])
-    return urls
-
-
-@pytest.fixture(scope="module")
-def key() -> Ed25519PrivateKey:
-    return Ed25519PrivateKey.generate()
-
-
-@pytest.fixture
-async def start(settings: Settings, probe_urls: DatabaseUrls, key: Ed25519PrivateKey) -> AsyncIterator[Any]:
-    """Start a probe with settings of its own."""
-    public = PublishedKey.of(key.public_key())
-    signer = AccessTokenSigner(public.kid, key, timedelta(minutes=15))
-    started: list[Probe] = []
-
-    def sign(user_id: UUID, role: Any, *, session_id: UUID | None = None) -> str:
-        now = datetime.now(UTC)
-        return signer.sign(user_id=user_id, session_id=session_id or new_id(), role=role, generation=1, now=now)
-
-    async def begin(**environ: str) -> Probe:
-        own = load(environ={**settings._environ, **environ})  # noqa: SLF001 - the same settings, but for these
-        runtime = Runtime(own, [service], probe_urls)
-        await runtime.start(broadcasts=False)
-        runtime.watch.verifier.use_keys([public])
-        http = Http(transport=httpx.ASGITransport(runtime.public), base_url="http://probe")
-        async with runtime.contexts["probe"].database.transaction() as tx:
-            await tx.execute("DELETE FROM things")
-            await tx.execute("DELETE FROM copies_of_cats")
-            await tx.execute("DELETE FROM idempotency_keys")
-        started.append(Probe(runtime, http, sign))
-        return started[-1]
-
-    yield begin
-    for probe in started:
-        await probe.http.aclose()
-        await probe.runtime.stop()
-
-
-@pytest.fixture
-async def probe(start: Callable[..., Awaitable[Probe]]) -> Probe:
-    return await start()
+from tests.platform.probe import CATS, Probe
 
 
 async def test_an_answer_is_wrapped_and_names_its_correlation(probe: Probe) -> None:
@@ -166,7 +92,9 @@ async def test_internal_routes_are_not_there_for_the_public(probe: Probe) -> Non
 async def test_internal_routes_need_the_token_of_a_service(probe: Probe) -> None:
     client = probe.runtime._client("enrollments", "probe")  # noqa: SLF001 - the client that its services get
     assert await client.get("/internal/secret", reply=str) == "secret"
-    async with Http(transport=httpx.ASGITransport(probe.runtime.internal), base_url="http://internal") as inside:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(probe.runtime.internal), base_url="http://internal"
+    ) as inside:
         assert (await inside.get("/internal/secret")).status_code == 401
         signed_in = {"authorization": f"Bearer {probe.token}"}
         assert (await inside.get("/internal/secret", headers=signed_in)).status_code == 401
@@ -286,17 +214,6 @@ async def test_work_in_steps_holds_its_key_and_is_done_once(probe: Probe) -> Non
     assert (await probe.post("/steps", {"name": "other"}, idempotency_key="r")).status_code == 200
 
 
-async def test_a_shared_page_is_kept_and_dropped_with_a_write(probe: Probe) -> None:
-    made = (await probe.post("/things", {"name": "page"})).json()["data"]["thingId"]
-    first = await probe.http.get(f"/things/{made}")
-    reader = probe.runtime.contexts["probe"].database
-    async with reader.transaction() as tx:
-        await tx.execute("UPDATE things SET name = 'changed'")
-    assert (await probe.http.get(f"/things/{made}")).content == first.content
-    probe.runtime.byte_cache.drop("probe")
-    assert (await probe.http.get(f"/things/{made}")).json()["data"]["name"] == "changed"
-
-
 async def test_a_known_etag_gives_304_and_head_no_body(probe: Probe) -> None:
     made = (await probe.post("/things", {"name": "page"})).json()["data"]["thingId"]
     full = await probe.http.get(f"/things/{made}")
@@ -320,6 +237,24 @@ async def test_a_body_in_pieces_comes_whole(probe: Probe) -> None:
     assert response.text == "0,1,2,"
     assert response.headers["x-correlation-id"]
     assert (await probe.http.head("/stream")).content == b""
+
+
+async def test_a_body_that_breaks_off_is_not_taken_for_whole(probe: Probe) -> None:
+    scope = {
+        "type": "http", "method": "GET", "path": "/broken", "query_string": b"", "client": ("127.0.0.1", 1),
+        "headers": [],
+    }  # fmt: skip
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    with pytest.raises(ConnectionResetError):
+        await probe.runtime.public(scope, None, send)
+    assert [(message["type"], message.get("more_body")) for message in sent] == [
+        ("http.response.start", None),
+        ("http.response.body", True),
+    ]
 
 
 async def test_nobody_and_the_wrong_role_are_told_apart(probe: Probe) -> None:
@@ -389,7 +324,7 @@ async def test_other_machines_may_read_the_metrics_where_they_are_named(start: C
 async def metrics_status(probe: Probe, address: str, headers: dict[str, str]) -> int:
     """What somebody at this address is told."""
     transport = httpx.ASGITransport(probe.runtime.public, client=(address, 50_000))
-    async with Http(transport=transport, base_url="http://probe") as http:
+    async with httpx.AsyncClient(transport=transport, base_url="http://probe") as http:
         return (await http.get("/metrics", headers=headers)).status_code
 
 

@@ -240,7 +240,8 @@ class Runtime:
                 contexts={**self.contexts, system.NAME: self._system_context},
                 identify=identify,
                 limiter=self._limiter,
-                byte_cache=self.byte_cache,
+                # A kept page is not looked for among the routes, and internal calls may not see the public ones.
+                byte_cache=ByteCache(seconds=0) if internal else self.byte_cache,
                 metrics=self.metrics,
                 fill_copy=self.fill_copy,
                 fingerprint_secret=self._secrets.key("platform", purpose="idempotency fingerprints"),

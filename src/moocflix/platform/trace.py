@@ -5,16 +5,15 @@ They go along into log lines, internal calls and events.
 
 import re
 from contextvars import ContextVar
-from dataclasses import dataclass
 
+import msgspec
 import uuid_utils
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._:@/+=-]{1,128}\Z")
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(msgspec.Struct, frozen=True):
     """Where a piece of work belongs; `traceparent` as in W3C Trace Context, where the caller sent one."""
 
     correlation_id: str

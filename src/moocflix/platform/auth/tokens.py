@@ -100,20 +100,19 @@ class TokenVerifier:
         self._keep = keep
         self._refresh_seconds = refresh_seconds
         self._keys: dict[str, Ed25519PublicKey] = {}
-        self._verified: dict[bytes, tuple[Principal, float]] = {}
+        self._verified: dict[bytes, Principal] = {}
         self._asked_at = self._fetched_at = float("-inf")
         self._refreshing = asyncio.Lock()
 
     def verify(self, token: str) -> Principal:
         """Who the token speaks for. Raises TokenRefused; UnknownKey where fetching the keys may help."""
         digest = hashlib.sha256(token.encode()).digest()
-        found = self._verified.get(digest)
-        now = utc_now().timestamp()
-        if found is None:
-            found = self._check_signature(token)
-            self._hold(digest, found, now)
-        principal, expires_at = found
-        if now >= expires_at:
+        principal = self._verified.get(digest)
+        now = utc_now()
+        if principal is None:
+            principal = self._check_signature(token)
+            self._hold(digest, principal, now)
+        if now >= principal.expires_at:
             self._verified.pop(digest, None)
             raise TokenRefused("has expired")
         if self._revocations.covers(
@@ -163,7 +162,7 @@ class TokenVerifier:
         """Whether any token can be verified at all."""
         return bool(self._keys)
 
-    def _check_signature(self, token: str) -> tuple[Principal, float]:
+    def _check_signature(self, token: str) -> Principal:
         try:
             kid = jwt.get_unverified_header(token).get("kid")
             key = self._keys.get(kid) if isinstance(kid, str) else None
@@ -176,15 +175,15 @@ class TokenVerifier:
         except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError, RecursionError):
             raise TokenRefused from None
 
-    def _hold(self, digest: bytes, found: tuple[Principal, float], now: float) -> None:
+    def _hold(self, digest: bytes, principal: Principal, now: datetime) -> None:
         if len(self._verified) >= self._keep:
-            self._verified = {key: entry for key, entry in self._verified.items() if entry[1] > now}
+            self._verified = {key: held for key, held in self._verified.items() if held.expires_at > now}
         while len(self._verified) >= self._keep:
             del self._verified[next(iter(self._verified))]
-        self._verified[digest] = found
+        self._verified[digest] = principal
 
 
-def _principal(claims: dict[str, Any]) -> tuple[Principal, float]:
+def _principal(claims: dict[str, Any]) -> Principal:
     role, generation, expires_at = claims["role"], claims["gen"], claims["exp"]
     if claims["typ"] != TYPE or role not in _ROLES or type(generation) is not int or type(expires_at) is not int:
         raise ValueError(role)
@@ -194,4 +193,4 @@ def _principal(claims: dict[str, Any]) -> tuple[Principal, float]:
         session_id=UUID(claims["sid"]),
         generation=generation,
         expires_at=datetime.fromtimestamp(expires_at, UTC),
-    ), float(expires_at)
+    )

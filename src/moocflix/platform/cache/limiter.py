@@ -3,16 +3,16 @@
 Each key holds one moment, the time until which its allowance is used up; no counters, no buckets to refill.
 """
 
-from dataclasses import dataclass
 from time import monotonic
 from typing import Protocol
+
+import msgspec
 
 SLACK = 0.001
 """The part of a request by which the sums of fractions may be off."""
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """Whether a request may go on; `remaining` more may follow at once, all of them again after `reset` seconds."""
 
     allowed: bool

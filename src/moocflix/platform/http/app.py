@@ -1,7 +1,6 @@
 """Puts the services' routes, the framework and the edge together."""
 
 from collections.abc import Sequence
-from typing import Any, NoReturn
 
 from litestar import Litestar, Router
 from litestar.config.app import AppConfig
@@ -19,17 +18,11 @@ def framework(services: Sequence[Service]) -> Litestar:
             for service in services
         ],
         request_class=Request,
-        exception_handlers={Exception: _to_the_edge},
         openapi_config=openapi_config(services),
         plugins=[MoneySchema()],
         on_app_init=[_quiet],
         request_max_body_size=None,
     )
-
-
-def _to_the_edge(_request: Any, error: Exception) -> NoReturn:
-    """Refusals and faults are the edge's: the transaction hangs on them."""
-    raise error
 
 
 def _quiet(config: AppConfig) -> AppConfig:

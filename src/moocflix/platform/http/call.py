@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING, Any, cast
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from litestar.types import ASGIApp, HTTPScope, Receive, Send
+from litestar.types import HTTPScope, Receive, Send
 
 from moocflix.platform.auth.principal import Principal, ServicePrincipal
 from moocflix.platform.database.transaction import Tx
@@ -13,10 +13,13 @@ from moocflix.platform.ids import new_id
 from moocflix.platform.trace import Trace
 
 if TYPE_CHECKING:
+    # By name only: an endpoint is what a call is made to.
+    from moocflix.platform.http.endpoint import Endpoint
     from moocflix.platform.http.idempotency import KeyedCall
     from moocflix.platform.service import ServiceContext
 
-_KEY = "moocflix.call"
+CALL = "moocflix.call"
+"""Where a scope names its call, while the handler runs."""
 
 
 class Call:
@@ -24,10 +27,10 @@ class Call:
 
     __slots__ = (
         "_operation_id",
-        "app",
         "body",
         "client_address",
         "context",
+        "endpoint",
         "headers",
         "idempotency_key",
         "incoming",
@@ -46,7 +49,7 @@ class Call:
         "tx",
     )
 
-    app: ASGIApp
+    endpoint: "Endpoint"
     route: Route
     context: "ServiceContext"
     trace: Trace
@@ -72,7 +75,11 @@ class Call:
         self.shared = False
         self.limits: list[tuple[bytes, bytes]] = []
         self._operation_id: UUID | None = None
-        cast("dict[str, Any]", scope)[_KEY] = self
+
+    def lead_to(self, endpoint: "Endpoint") -> None:
+        """This is what answers the call."""
+        self.endpoint, self.route, self.context = endpoint, endpoint.route, endpoint.context
+        self.template = endpoint.template
 
     @property
     def is_routed(self) -> bool:
@@ -99,5 +106,5 @@ class Call:
 
 def call_of(scope: HTTPScope) -> Call:
     """The call that a scope belongs to."""
-    call: Call = cast("dict[str, Any]", scope)[_KEY]
+    call: Call = cast("dict[str, Any]", scope)[CALL]
     return call

@@ -15,7 +15,6 @@ from litestar import Litestar
 from litestar.exceptions import LitestarException, MethodNotAllowedException, NotFoundException, ValidationException
 from litestar.types import HTTPScope
 from litestar.utils import normalize_path
-from litestar.utils.scope.state import ScopeState
 
 from moocflix.platform.auth.principal import Principal
 from moocflix.platform.cache.limiter import Limiter
@@ -24,15 +23,14 @@ from moocflix.platform.errors import Invalid, NotFound, Refusal, TooMany, WrongM
 from moocflix.platform.http import headers as head
 from moocflix.platform.http.address import client_address
 from moocflix.platform.http.body import read_body
-from moocflix.platform.http.byte_cache import ByteCache
+from moocflix.platform.http.byte_cache import Asked, ByteCache, Page
 from moocflix.platform.http.call import Call
-from moocflix.platform.http.held import HeldAnswer
+from moocflix.platform.http.endpoint import endpoints
 from moocflix.platform.http.idempotency import read_key
 from moocflix.platform.http.identify import Identify
 from moocflix.platform.http.invalid import invalid_parameters
-from moocflix.platform.http.reply import HEAD_ONLY, Answer, Headers, error_answer, fault_answer
-from moocflix.platform.http.routes import route_of
-from moocflix.platform.http.writes import BeforeStream, FillCopy, Outcome, Writes, translate
+from moocflix.platform.http.reply import Answer, Headers, StreamAnswer, error_answer, fault_answer
+from moocflix.platform.http.writes import FillCopy, Writes, translate
 from moocflix.platform.logs import RequestLine, log, log_request
 from moocflix.platform.metrics import Metrics
 from moocflix.platform.service import ServiceContext
@@ -43,6 +41,7 @@ from moocflix.platform.trace import set_trace, trace_of
 
 WINDOW = 60
 """Seconds over which requests are counted."""
+_OK = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +70,13 @@ class Edge:
         self._app = app
         self._parts = parts
         self._find = app.asgi_router.handle_routing
-        self._writes = Writes(self._handle, fill_copy=parts.fill_copy, secret=parts.fingerprint_secret)
+        self._endpoints = endpoints(app, parts.contexts)
+        self._writes = Writes(fill_copy=parts.fill_copy, secret=parts.fingerprint_secret)
         settings = parts.settings
-        self._limits = {"api": settings.api_limit, "auth": settings.auth_limit, "media": settings.media_limit}
+        limits = {"api": settings.api_limit, "auth": settings.auth_limit, "media": settings.media_limit}
+        self._limits = {
+            rate: (limit, head.limit_policy(rate, limit=limit, window=WINDOW)) for rate, limit in limits.items()
+        }
         self._methods: dict[str, list[str]] = {
             route.path_format: sorted(route.methods) for route in app.routes if hasattr(route, "methods")
         }
@@ -90,14 +93,15 @@ class Edge:
         if span is not None:
             call.trace = span.trace
         set_trace(call.trace)
-        outcome = await self._outcome(call)
-        if isinstance(outcome, Answer):
-            await self._send(call, outcome)
-        self._record(call, outcome.status, perf_counter() - started)
-        if span is not None:
-            _end(span, call, outcome.status)
+        answer = await self._outcome(call)
+        try:
+            await self._send(call, answer)
+        finally:
+            self._record(call, answer.status, perf_counter() - started)
+            if span is not None:
+                _end(span, call, answer.status)
 
-    async def _outcome(self, call: Call) -> Outcome:
+    async def _outcome(self, call: Call) -> Answer:
         try:
             return await self._answer(call)
         except Refusal as refusal:
@@ -112,10 +116,15 @@ class Edge:
                 log.error("request failed", method=call.method, route=call.template, exc_info=error)
             return fault_answer() if translated is None else error_answer(translated)
 
-    async def _answer(self, call: Call) -> Outcome:
+    async def _answer(self, call: Call) -> Answer:
         parts = self._parts
         call.client_address = client_address(call, trusted=parts.settings.trusted_proxies)
-        self._route(call)
+        asked = (call.path, call.scope["query_string"])
+        page = parts.byte_cache.get(asked) if call.method in {"GET", "HEAD"} else None
+        if page is None:
+            self._route(call)
+        else:
+            call.lead_to(page.endpoint)
         if call.method == "OPTIONS":
             return Answer(b"", status=204, headers=[(b"allow", ", ".join(self._methods[call.template]).encode())])
         try:
@@ -124,7 +133,9 @@ class Edge:
             # A token that does not count is counted too, so that nobody guesses for free.
             await self._limit(call)
         call.route.who.check(call.principal)
-        return await self._kept(call) or await self._fresh(call)
+        if page is not None:
+            return page
+        return await self._keep(call, asked) if call.route.cached else await self._fresh(call)
 
     def _route(self, call: Call) -> None:
         # Before anything asks what the path is: `//internal/users` is one of the internal paths, too.
@@ -136,7 +147,7 @@ class Edge:
             raise Invalid(message, field="path" if "\x00" in path else "query")
         method = "GET" if call.method == "HEAD" else call.method
         try:
-            call.app, handler, path, params, call.template = self._find(path=path, method=method)
+            _, handler, path, params, call.template = self._find(path=path, method=method)
         except NotFoundException:
             raise NothingHere from None
         except MethodNotAllowedException:
@@ -150,14 +161,11 @@ class Edge:
                 "route_handler": handler,
                 "litestar_app": self._app,
                 "app": self._app,
-                HEAD_ONLY: call.method == "HEAD",
             }
         )
-        call.scope.setdefault("state", {})
-        route = route_of(handler)
-        if route is not None:
-            call.route = route
-            call.context = self._parts.contexts[handler.opt["service"]]
+        endpoint = self._endpoints.get((call.template, method))
+        if endpoint is not None:
+            call.lead_to(endpoint)
 
     async def _limit(self, call: Call) -> None:
         rate = call.route.rate
@@ -170,80 +178,59 @@ class Edge:
             caller = token if counts is not None and counts(call.context, token) else caller
         elif rate == "api" and isinstance(call.principal, Principal):
             caller = call.principal.subject
-        limit = self._limits[rate]
+        limit, policy = self._limits[rate]
         verdict = await self._parts.limiter.hit(f"{rate}:{caller}", limit=limit, window=WINDOW)
-        call.limits = head.limit_headers(rate, limit=limit, window=WINDOW, verdict=verdict)
+        call.limits = [policy, head.limit_left(rate, verdict)]
         if not verdict.allowed:
             message = f"More than {limit} requests a minute: wait a little."
             raise TooMany(message, retry_after=int(verdict.retry_after) + 1)
 
-    async def _kept(self, call: Call) -> Outcome | None:
-        """The answer out of the byte cache, where the route may be answered so; it is put there on the way."""
-        if not call.route.cached:
-            return None
+    async def _keep(self, call: Call, asked: Asked) -> Answer:
+        """The answer, kept for a moment where the handler says that it is the same for every caller."""
         cache, service = self._parts.byte_cache, call.context.name
-        key = f"{call.path}?{call.scope['query_string'].decode('latin-1')}"
-        kept = cache.get(key)
-        if kept is None:
-            writes = cache.writes(service)
-            fresh = await self._fresh(call)
-            if not (call.shared and isinstance(fresh, Answer) and fresh.status == 200):  # noqa: PLR2004
-                return fresh
-            cache.keep(key, fresh, service=service, writes=writes)
-            kept = fresh
-        return Answer(kept.body, status=kept.status, headers=kept.headers.copy())
+        writes = cache.writes(service)
+        fresh = await self._fresh(call)
+        if call.shared and fresh.status == _OK:
+            cache.keep(asked, Page(fresh, call.endpoint, secure=self._parts.secure), writes=writes)
+        return fresh
 
-    async def _fresh(self, call: Call) -> Outcome:
+    async def _fresh(self, call: Call) -> Answer:
         await read_body(call, limit=self._parts.settings.body_limit)
         key = call.header(b"idempotency-key")
         if key is not None and call.route.idempotent and isinstance(call.principal, Principal):
             call.idempotency_key = read_key(key)
         return await self._writes.run(call)
 
-    async def _handle(self, call: Call, before_stream: BeforeStream) -> Outcome:
-        """Run the framework's handler; refusals and faults come out as they were raised."""
-
-        async def head_of(held: HeldAnswer) -> Headers:
-            await before_stream()
-            return self._complete(call, held.headers)
-
-        held = HeldAnswer(call.send, head_of)
-        state = ScopeState.from_scope(call.scope)
-        state.exception_handlers = self._app.exception_handlers
-        if call.route.writes != "stream":
-            state.body = call.body
-        await call.app(call.scope, call.receive, held.receive_message)
-        return held if held.streamed else held.answer()
-
-    def _complete(self, call: Call, headers: Headers) -> Headers:
-        headers = head.complete(
-            headers,
-            correlation_id=call.trace.correlation_id,
-            signed_in=call.principal is not None,
-            secure=self._parts.secure,
-        )
-        headers += call.limits
-        origin = call.header(b"origin")
-        if origin is not None:
-            allowed = self._parts.settings.cors_origins
-            headers += head.cross_origin(origin, allowed=allowed, preflight=call.method == "OPTIONS")
-        return headers
-
     async def _send(self, call: Call, answer: Answer) -> None:
         status, body = answer.status, answer.body
-        if status == 200 and _unchanged(call, answer.headers):  # noqa: PLR2004
+        if status == _OK and _unchanged(call, answer.headers):
             status, body = 304, b""
-        headers = self._complete(call, answer.headers)
+        headers = self._head(call, answer)
         incoming = call.incoming
         if incoming is not None and not incoming.ended:
             asks_first = call.headers.get(b"expect", b"").lower() == b"100-continue"
             if not await incoming.drain(asks_first=asks_first):
                 headers.append((b"connection", b"close"))
-        if status not in {204, 304}:
-            headers.append((b"content-length", str(len(body)).encode()))
+        if status not in {204, 304} and not isinstance(answer, StreamAnswer):
+            headers.append((b"content-length", b"%d" % len(body)))
         await call.send({"type": "http.response.start", "status": status, "headers": headers})
+        if isinstance(answer, StreamAnswer) and call.method != "HEAD":
+            await _send_pieces(call, answer)
         body = b"" if call.method == "HEAD" else body
         await call.send({"type": "http.response.body", "body": body, "more_body": False})
+
+    def _head(self, call: Call, answer: Answer) -> Headers:
+        signed_in = call.principal is not None
+        if isinstance(answer, Page):
+            ours = answer.heads[signed_in]
+        else:
+            ours = head.complete(answer.headers, signed_in=signed_in, secure=self._parts.secure)
+        headers = [*ours, (b"x-correlation-id", call.trace.correlation_id.encode("latin-1")), *call.limits]
+        origin = call.header(b"origin")
+        if origin is not None:
+            allowed = self._parts.settings.cors_origins
+            headers += head.cross_origin(origin, allowed=allowed, preflight=call.method == "OPTIONS")
+        return headers
 
     def _record(self, call: Call, status: int, seconds: float) -> None:
         service = call.context.name if call.is_routed else ""
@@ -264,6 +251,16 @@ class Edge:
                     correlation_id=call.trace.correlation_id,
                 )
             )
+
+
+async def _send_pieces(call: Call, answer: StreamAnswer) -> None:
+    try:
+        async for chunk in answer.chunks:
+            await call.send({"type": "http.response.body", "body": chunk, "more_body": True})
+    except Exception as error:
+        # The head is out: the body is broken off, so that nobody takes it for whole.
+        log.error("answer broken off", method=call.method, route=call.template, exc_info=error)
+        raise
 
 
 def _end(span: Span, call: Call, status: int) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from moocflix.platform.cache.limiter import Verdict
-from moocflix.platform.http.reply import Headers
+from moocflix.platform.http.reply import Header, Headers
 
 _SECURITY: Headers = [
     (b"x-content-type-options", b"nosniff"),
@@ -29,24 +29,23 @@ _ALLOWED = (
 )
 
 
-def complete(headers: Headers, *, correlation_id: str, signed_in: bool, secure: bool) -> Headers:
-    """Add what every answer carries, where the answer does not say it itself."""
+def complete(headers: Headers, *, signed_in: bool, secure: bool) -> Headers:
+    """Add what answers carry whoever asks for what, where the answer does not say it itself."""
     said = [name for name, _ in headers if name in _DEFAULTS]
     ours = _SIGNED_IN if signed_in else _PLAIN
     if said:
         ours = [header for header in ours if header[0] not in said]
-    completed = [*headers, *ours, (b"x-correlation-id", correlation_id.encode("latin-1"))]
-    if secure:
-        completed.append(_HSTS)
-    return completed
+    return [*headers, *ours, _HSTS] if secure else [*headers, *ours]
 
 
-def limit_headers(rate: str, *, limit: int, window: int, verdict: Verdict) -> Headers:
-    """`RateLimit` headers (draft-ietf-httpapi-ratelimit-headers)."""
-    return [
-        (b"ratelimit-policy", b'"%b";q=%d;w=%d' % (rate.encode(), limit, window)),
-        (b"ratelimit", b'"%b";r=%d;t=%d' % (rate.encode(), verdict.remaining, int(verdict.reset) + 1)),
-    ]
+def limit_policy(rate: str, *, limit: int, window: int) -> Header:
+    """How often a rate class may be called (draft-ietf-httpapi-ratelimit-headers)."""
+    return (b"ratelimit-policy", b'"%b";q=%d;w=%d' % (rate.encode(), limit, window))
+
+
+def limit_left(rate: str, verdict: Verdict) -> Header:
+    """What is left of it for this caller."""
+    return (b"ratelimit", b'"%b";r=%d;t=%d' % (rate.encode(), verdict.remaining, int(verdict.reset) + 1))
 
 
 def cross_origin(origin: str | None, *, allowed: Sequence[str], preflight: bool) -> Headers:

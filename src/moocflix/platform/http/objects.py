@@ -33,6 +33,8 @@ async def object_reply(
     if part.end - part.start > _SMALL_BYTES:
         chunks = storage.read(stored, start=part.start, end=part.end)
         return stream_reply(chunks, media_type=media_type, status=part.status, headers=headers)
+    # That of a whole body is said with it.
+    headers.pop("content-length", None)
     body = b"".join([piece async for piece in storage.read(stored, start=part.start, end=part.end)])
     return bytes_reply(body, media_type=media_type, status=part.status, headers=headers)
 

@@ -9,17 +9,14 @@ from http import HTTPStatus
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
-from litestar.types import Receive, Scope, Send
 
 from moocflix.platform.clock import utc_now
 from moocflix.platform.errors import Detail, Refusal
 
 T = TypeVar("T")
 
-HEAD_ONLY = "moocflix.head_only"
-"""The scope's key that says that no body is wanted, though the handler of GET is run."""
-
-Headers = list[tuple[bytes, bytes]]
+Header = tuple[bytes, bytes]
+Headers = list[Header]
 
 _JSON_TYPE = (b"content-type", b"application/json")
 _encoder = msgspec.json.Encoder(decimal_format="number")
@@ -56,7 +53,7 @@ class ErrorEnvelope(msgspec.Struct):
 
 
 class Answer:
-    """An encoded answer: an ASGI application, so that the framework passes it on untouched."""
+    """An encoded answer."""
 
     __slots__ = ("body", "headers", "status")
 
@@ -65,12 +62,6 @@ class Answer:
         self.body = body
         self.status = status
         self.headers = headers
-
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Send head and body."""
-        head = [*self.headers, (b"content-length", str(len(self.body)).encode())]
-        await send({"type": "http.response.start", "status": self.status, "headers": head})
-        await send({"type": "http.response.body", "body": self.body, "more_body": False})
 
 
 class Reply(Answer, Generic[T]):
@@ -88,15 +79,6 @@ class StreamAnswer(Answer):
         """`headers` must hold the content length where it is known."""
         super().__init__(b"", status=status, headers=headers)
         self.chunks = chunks
-
-    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        """Send the head, then each piece; for HEAD the head alone."""
-        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
-        await send({"type": "http.response.body", "body": b"", "more_body": True})
-        if not scope.get(HEAD_ONLY):
-            async for chunk in self.chunks:
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def reply(

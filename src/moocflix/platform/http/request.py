@@ -108,6 +108,10 @@ class Request(litestar.Request[Any, Any, Any]):
         """Say that this answer is the same for every caller, so that its bytes may be kept for a moment."""
         self.call.shared = True
 
+    async def body(self) -> bytes:
+        """The body, which the edge has read; empty where the handler streams it."""
+        return self.call.body
+
     async def json(self) -> Any:
         """The body as the handler's `data` type. Raises Invalid, naming the field."""
         decoder = self.call.route.decoder

@@ -10,14 +10,10 @@ import asyncpg
 from moocflix.platform.database.transaction import Tx
 from moocflix.platform.errors import Conflict, CopyMissing, Invalid, NotFound, Refusal, Unavailable
 from moocflix.platform.http.call import Call
-from moocflix.platform.http.held import HeldAnswer
 from moocflix.platform.http.idempotency import KeyedCall
-from moocflix.platform.http.reply import Answer
+from moocflix.platform.http.reply import Answer, StreamAnswer
 from moocflix.platform.service import ServiceContext
 
-Outcome = Answer | HeldAnswer
-BeforeStream = Callable[[], Awaitable[None]]
-Handle = Callable[[Call, BeforeStream], Awaitable[Outcome]]
 FillCopy = Callable[[ServiceContext, str, UUID], Awaitable[bool]]
 
 _ATTEMPTS = 4
@@ -34,22 +30,21 @@ _AGAIN = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 class Writes:
     """Runs handlers as their routes declare."""
 
-    def __init__(self, handle: Handle, *, fill_copy: FillCopy, secret: bytes) -> None:
+    def __init__(self, *, fill_copy: FillCopy, secret: bytes) -> None:
         """`fill_copy` fetches a missing copy from its owner, False where the owner has none."""
-        self._handle = handle
         self._fill_copy = fill_copy
         self._secret = secret
 
-    async def run(self, call: Call) -> Outcome:
+    async def run(self, call: Call) -> Answer:
         """Run the call's handler; what it wrote is committed when this returns."""
         keyed = KeyedCall(call, secret=self._secret) if call.idempotency_key is not None else None
         if call.route.writes == "transaction":
             return await self._with_copies(call, lambda: self._transact(call, keyed))
         if keyed is None or call.route.writes == "none":
-            return await self._with_copies(call, lambda: self._handle(call, _nothing))
+            return await self._with_copies(call, lambda: call.endpoint.run(call))
         return await self._leased(call, keyed)
 
-    async def _with_copies(self, call: Call, run: Callable[[], Awaitable[Outcome]]) -> Outcome:
+    async def _with_copies(self, call: Call, run: Callable[[], Awaitable[Answer]]) -> Answer:
         for _ in range(_ATTEMPTS):
             try:
                 return await run()
@@ -62,7 +57,7 @@ class Writes:
         message = "Too many others write this at the moment."
         raise Unavailable(message, retry_after=1)
 
-    async def _transact(self, call: Call, keyed: KeyedCall | None) -> Outcome:
+    async def _transact(self, call: Call, keyed: KeyedCall | None) -> Answer:
         call.shared = False
         call.tx = tx = call.context.database.begin()
         try:
@@ -71,18 +66,16 @@ class Writes:
                 if stored is not None:
                     await tx.rollback()
                     return stored
-            outcome = await self._handle(call, tx.commit)
-            if isinstance(outcome, HeldAnswer):
-                return outcome
-            if keyed is not None:
-                await keyed.store(tx, outcome)
+            answer = await call.endpoint.run(call)
+            if keyed is not None and not isinstance(answer, StreamAnswer):
+                await keyed.store(tx, answer)
             await tx.commit()
         except BaseException as error:
             await _end(tx, error)
             raise
-        return outcome
+        return answer
 
-    async def _leased(self, call: Call, keyed: KeyedCall) -> Outcome:
+    async def _leased(self, call: Call, keyed: KeyedCall) -> Answer:
         database = call.context.database
         stored = await keyed.lease(database)
         if stored is not None:
@@ -90,19 +83,15 @@ class Writes:
         call.keyed = keyed
         alive = asyncio.create_task(keyed.keep_alive(database))
         try:
-            outcome = await self._with_copies(call, lambda: self._handle(call, _nothing))
+            answer = await self._with_copies(call, lambda: call.endpoint.run(call))
         except BaseException:
             await keyed.release(database)
             raise
         finally:
             alive.cancel()
-        if isinstance(outcome, Answer):
-            await keyed.finish(database, outcome)
-        return outcome
-
-
-async def _nothing() -> None:
-    return
+        if not isinstance(answer, StreamAnswer):
+            await keyed.finish(database, answer)
+        return answer
 
 
 async def _end(tx: Tx, error: BaseException) -> None:
