@@ -38,7 +38,7 @@ test-distributed: .venv/test.done .venv/distributed.done ## Run the tests on rea
 	@$(BIN)/python -m tests.distributed.needs
 	@exec $(BIN)/python -m pytest tests/distributed tests/faults/distributed $(ARGS)
 
-faults: .venv/test.done .venv/distributed.done ## Kill, stop and freeze its processes under commands: COMMANDS=2000 SEED=1
+faults: .venv/test.done .venv/distributed.done ## Kill, freeze and cut off its processes under commands: COMMANDS=2000 SEED=1
 	@$(BIN)/python -m tests.distributed.needs
 	@exec $(BIN)/python -m pytest tests/faults/distributed/test_seeded.py $(ARGS)
 

@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 LIMITS = {"MOOCFLIX_HTTP_API_LIMIT": "100000", "MOOCFLIX_HTTP_AUTH_LIMIT": "100000"}
 
 _PORT = "8000"
-_SECONDS = 90.0
+_SECONDS, _STOP_SECONDS = 240.0, 30.0
 
 
 class Apart:
@@ -53,6 +53,11 @@ class Apart:
     def url(self) -> str:
         """Where the gateway answers."""
         return f"http://{self.network.address('gateway')}:{_PORT}"
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What `distributed.json` says of one that runs on one machine, as far as it is asked for."""
+        return {"postgres": self.databases, "kafka": {"bootstrapServers": self._layout.kafka_servers}}
 
     def url_of(self, service: str) -> str:
         """Where a service itself answers."""
@@ -78,14 +83,9 @@ class Apart:
 
     def stop(self) -> None:
         """End all parts, what others stand on last."""
-        for name in reversed(self.processes):
-            process = self.processes[name]
-            process.terminate()
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+        servers = ("valkey", "kafka", "postgres")
+        _end([process for name, process in self.processes.items() if name not in servers])
+        _end([self.processes[name] for name in servers if name in self.processes])
 
     def ended(self) -> list[str]:
         """Parts that do not run any more."""
@@ -173,6 +173,17 @@ class Apart:
                     raise AssertionError(f"{name} has ended: {self.log(name)}")
                 assert time.monotonic() < deadline, f"{url} is not ready"
                 time.sleep(0.1)
+
+
+def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def _is_ready(url: str) -> bool:
