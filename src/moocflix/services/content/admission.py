@@ -11,7 +11,6 @@ from moocflix.services.content.course import sql as course_sql
 from moocflix.services.content.course.model import CourseCopy, CourseNotFound
 from moocflix.services.content.enrollment import sql as enrollment_sql
 from moocflix.services.content.parts import Parts
-from moocflix.services.content.video.model import Sight
 
 
 async def taught_course(context: ServiceContext, *, course_id: UUID, caller: Principal) -> CourseCopy:
@@ -23,24 +22,27 @@ async def taught_course(context: ServiceContext, *, course_id: UUID, caller: Pri
     return course.taught_by(caller.id, is_admin=caller.is_admin)
 
 
-async def is_admitted(context: ServiceContext, sight: Sight, *, user_id: UUID) -> bool:
+async def is_admitted(
+    context: ServiceContext, *, user_id: UUID, course_id: UUID, is_open: bool, enrolled: bool
+) -> bool:
     """Whether this person, whom the copies here let in nowhere, may watch all the same: an event may be on its way.
 
-    A no is believed for a few seconds. Raises Unavailable while whom it asks is away.
+    `is_open` and `enrolled` are what the copies say. A no is believed for a few seconds. Raises Unavailable while whom it
+    asks is away.
     """
-    noes, course_id = context.part(Parts).noes, sight.video.course_id
+    noes = context.part(Parts).noes
     if noes.has(user_id=user_id, course_id=course_id):
         return False
-    admitted = await _is_open(context, sight) and await _is_enrolled(context, sight, user_id)
+    admitted = (is_open or await _is_open(context, course_id)) and (
+        enrolled or await _is_enrolled(context, user_id=user_id, course_id=course_id)
+    )
     if not admitted:
         noes.add(user_id=user_id, course_id=course_id)
     return admitted
 
 
-async def _is_open(context: ServiceContext, sight: Sight) -> bool:
-    if sight.open:
-        return True
-    state = await COURSE.fetch(context, sight.video.course_id)
+async def _is_open(context: ServiceContext, course_id: UUID) -> bool:
+    state = await COURSE.fetch(context, course_id)
     if state is None or state.status != "published":
         return False
     async with context.database.transaction() as tx:
@@ -48,10 +50,8 @@ async def _is_open(context: ServiceContext, sight: Sight) -> bool:
     return True
 
 
-async def _is_enrolled(context: ServiceContext, sight: Sight, user_id: UUID) -> bool:
-    if sight.enrolled:
-        return True
-    state = await clients.find_enrollment(context, user_id=user_id, course_id=sight.video.course_id)
+async def _is_enrolled(context: ServiceContext, *, user_id: UUID, course_id: UUID) -> bool:
+    state = await clients.find_enrollment(context, user_id=user_id, course_id=course_id)
     if state is None or state.status == "dropped":
         return False
     async with context.database.transaction() as tx:
