@@ -53,8 +53,25 @@ async def test_it_tells_no_private_half(platform: TestPlatform) -> None:
     assert all("d" not in key for key in response.json()["keys"])
 
 
+async def rotate(platform: TestPlatform, *, at_once: bool = False) -> str:
+    return (await rotate_keys(platform.context("users"), at_once=at_once)).kid
+
+
+async def test_a_new_key_is_published_two_minutes_before_it_signs(platform: TestPlatform, ada: Person) -> None:
+    """Whoever checks tokens, a gateway too, knows a key by the time that it meets a token under it."""
+    old = jwt.get_unverified_header(ada.token)["kid"]
+    new = await rotate(platform)
+    assert (await published(platform))[:2] == [new, old]
+    for minutes, signs in ((0, old), (1.9, old), (0.2, new)):
+        clock.turn(timedelta(minutes=minutes))
+        await know_of_new_keys(platform)
+        again = await platform.sign_in(ada.email)
+        assert jwt.get_unverified_header(again.token)["kid"] == signs
+
+
 async def test_a_new_key_signs_and_the_old_one_still_counts(platform: TestPlatform, ada: Person) -> None:
-    new = await rotate_keys(platform.context("users"), at_once=False)
+    new = await rotate(platform)
+    clock.turn(timedelta(minutes=2))
     await know_of_new_keys(platform)
     again = await platform.sign_in(ada.email)
     assert jwt.get_unverified_header(again.token)["kid"] == new
@@ -66,7 +83,8 @@ async def test_a_new_key_signs_and_the_old_one_still_counts(platform: TestPlatfo
 
 
 async def test_a_process_that_has_not_heard_of_a_new_key_fetches_it(platform: TestPlatform, ada: Person) -> None:
-    await rotate_keys(platform.context("users"), at_once=False)
+    await rotate(platform)
+    clock.turn(timedelta(minutes=2))
     platform.context("users").part(CurrentSigner).forget()
     again = await platform.sign_in(ada.email)
     verifier = platform.runtime.watch.verifier
@@ -76,7 +94,7 @@ async def test_a_process_that_has_not_heard_of_a_new_key_fetches_it(platform: Te
 
 
 async def test_a_key_in_other_hands_counts_no_more_at_once(platform: TestPlatform, ada: Person) -> None:
-    new = await rotate_keys(platform.context("users"), at_once=True)
+    new = await rotate(platform, at_once=True)
     assert await published(platform) == [new]
     await know_of_new_keys(platform)
     assert (await ada.get(PROFILE)).status_code == 401
@@ -89,9 +107,9 @@ async def test_of_processes_that_start_at_once_one_makes_the_key(database: Datab
         async with database.transaction() as tx:
             await operations.make_first(tx, key=SigningKey.new(seal=SEAL, now=utc_now()))
 
-    before = await sql.current(database.reader)
+    before = await sql.current(database.reader, now=utc_now())
     await asyncio.gather(*(start() for _ in range(8)))
-    assert await sql.current(database.reader) == before
+    assert await sql.current(database.reader, now=utc_now()) == before
     count = "SELECT count(*) FROM signing_keys WHERE published_until IS NULL"
     assert await database.reader.fetchval(count) == 1
 

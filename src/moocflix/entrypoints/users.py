@@ -29,7 +29,7 @@ from moocflix.services.users.credential.model import checked_email, checked_pass
 from moocflix.services.users.service import seal_of, service
 from moocflix.services.users.settings import UsersSettings
 from moocflix.services.users.signing_key import operations as signing_keys
-from moocflix.services.users.signing_key.model import SLACK, SigningKey
+from moocflix.services.users.signing_key.model import LEAD, SLACK, SigningKey
 
 T = TypeVar("T")
 
@@ -67,9 +67,13 @@ def create_admin_command(settings: Settings, email: str, name: str, *, password_
 )
 @click.pass_obj
 def rotate_keys_command(settings: Settings, *, at_once: bool) -> None:
-    """Sign access tokens with a new key. The old ones stay published until their tokens have expired."""
-    kid = _run(settings, lambda context: rotate_keys(context, at_once=at_once))
-    click.echo(f"Access tokens are signed with the new key {kid} from now on.")
+    """Sign access tokens with a new key, two minutes after it was published, so that everybody knows it by then.
+
+    The old ones stay published until their tokens have expired.
+    """
+    key = _run(settings, lambda context: rotate_keys(context, at_once=at_once))
+    since = "now" if at_once else f"{key.signs_from:%H:%M:%S} UTC"
+    click.echo(f"Access tokens are signed with the new key {key.kid} from {since} on.")
 
 
 async def create_admin(context: ServiceContext, *, name: str, email: str, password: str) -> UUID:
@@ -96,14 +100,14 @@ async def create_admin(context: ServiceContext, *, name: str, email: str, passwo
     return new.id
 
 
-async def rotate_keys(context: ServiceContext, *, at_once: bool) -> str:
-    """Let a new key sign; its name."""
+async def rotate_keys(context: ServiceContext, *, at_once: bool) -> SigningKey:
+    """Publish a new key and let it sign; the key."""
     now = utc_now()
-    key = SigningKey.new(seal=seal_of(context), now=now)
+    key = SigningKey.new(seal=seal_of(context), now=now, lead=timedelta() if at_once else LEAD)
     life = context.settings.of(UsersSettings).access_token_life + SLACK
     async with context.database.transaction() as tx:
-        await signing_keys.rotate(tx, key=key, keep_until=now + (timedelta() if at_once else life))
-    return key.kid
+        await signing_keys.rotate(tx, key=key, keep_until=now if at_once else key.signs_from + life)
+    return key
 
 
 def _password(settings: Settings, *, from_stdin: bool) -> str:

@@ -29,7 +29,7 @@ async def setup(context: ServiceContext) -> None:
     seal = seal_of(context)
 
     async def current_signer() -> AccessTokenSigner:
-        key = await key_sql.current(context.database.reader)
+        key = await key_sql.current(context.database.reader, now=utc_now())
         if key is None:
             raise NoSigningKey
         return key.signer(seal=seal, lifetime=settings.access_token_life)

@@ -14,8 +14,11 @@ from moocflix.platform.settings import SettingsError
 PURPOSE = "signing keys"
 """What the secret's key is drawn for that seals the private halves."""
 
+LEAD = timedelta(minutes=2)
+"""For how long a new key is published before it signs: longer than processes, gateways and caches keep the old set."""
+
 SLACK = timedelta(minutes=2)
-"""For how long a process may go on signing with a key after another one came, its clock included."""
+"""For how long a process may go on signing with a key after another one signs, its clock included."""
 
 
 class SecretDoesNotFit(SettingsError):
@@ -32,17 +35,18 @@ class NoSigningKey(Unavailable):
 
 
 class SigningKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key as its row has it; `published_until` is None while it signs."""
+    """A key as its row has it; `published_until` is None for the newest one."""
 
     kid: str
     public_key: bytes
     sealed_private_key: bytes
     created_at: datetime
+    signs_from: datetime
     published_until: datetime | None = None
 
     @classmethod
-    def new(cls, *, seal: Seal, now: datetime) -> "SigningKey":
-        """A fresh pair."""
+    def new(cls, *, seal: Seal, now: datetime, lead: timedelta = timedelta()) -> "SigningKey":
+        """A fresh pair, which signs when it has been published for `lead`."""
         private = Ed25519PrivateKey.generate()
         public = private.public_key()
         kid = thumbprint(public)
@@ -51,6 +55,7 @@ class SigningKey(msgspec.Struct, frozen=True, kw_only=True):
             public_key=public.public_bytes_raw(),
             sealed_private_key=seal.close(private.private_bytes_raw(), about=kid.encode()),
             created_at=now,
+            signs_from=now + lead,
         )
 
     def signer(self, *, seal: Seal, lifetime: timedelta) -> AccessTokenSigner:
