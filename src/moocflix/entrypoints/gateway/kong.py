@@ -1,6 +1,7 @@
 """Kong's declarative file (format 3.0): the same routes and checks, with the keys of the moment it was made."""
 
 import base64
+import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -120,4 +121,6 @@ def _route(path: PublicPath, rank: int, methods: list[str], *, signed_in: bool) 
 def _key(key: Mapping[str, Any]) -> Config:
     raw = base64.urlsafe_b64decode(key["x"] + "=" * (-len(key["x"]) % 4))
     pem = Ed25519PublicKey.from_public_bytes(raw).public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    return {"key": key["kid"], "algorithm": "EdDSA", "rsa_public_key": pem.decode()}
+    # No token is checked with the secret; some of Kong's tools want every credential to have one.
+    secret = secrets.token_urlsafe(32)
+    return {"key": key["kid"], "algorithm": "EdDSA", "rsa_public_key": pem.decode(), "secret": secret}
