@@ -138,3 +138,21 @@ async def test_one_that_is_killed_comes_back_while_the_others_serve(trio: Instal
 
     await eventually(back, seconds=30)
     assert (await anew(trio, "GET", "/health/ready")).status_code == 200
+
+
+async def test_a_server_ends_when_told_while_one_of_its_processes_is_being_started(trio: Installation) -> None:
+    before = servers(trio)
+    server = before[0].parent()
+    assert server is not None
+    before[0].kill()
+
+    async def forked() -> bool | None:
+        return any(one.pid not in {old.pid for old in before} for one in servers(trio)) or None
+
+    await eventually(forked, seconds=30)
+    server.terminate()
+
+    async def ended() -> bool | None:
+        return not server.is_running() or None
+
+    await eventually(ended, seconds=60)

@@ -4,6 +4,7 @@ What the server's own process does not need is not imported here: it starts soon
 """
 
 import os
+import signal
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
@@ -22,6 +23,8 @@ def run(settings: Settings, names: tuple[str, ...]) -> None:
             serve_both(settings, names)
             return
     os.environ["MOOCFLIX_SERVES"] = ",".join(names)
+    # A worker inherits the handler of the process that forks it: told to stop before it has its own, it would not hear.
+    os.register_at_fork(after_in_child=_end_when_told)
     Granian(
         "moocflix.entrypoints.application:application",
         factory=True,
@@ -40,3 +43,7 @@ def run(settings: Settings, names: tuple[str, ...]) -> None:
         log_enabled=False,
         log_access=False,
     ).serve()
+
+
+def _end_when_told() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
