@@ -203,7 +203,9 @@ async def test_a_process_that_started_without_users_recovers() -> None:
     watch = TokenWatch(UsersService(Client(users)), databases=[], seconds=0.01)
     await watch.start()
     assert (watch.degraded, watch.verifier.has_keys) == (True, False)
+    assert await watch.keys_missing() == "not at hand"
     watching = asyncio.create_task(watch.run())
     users.away = False
     await until(lambda: watch.verifier.has_keys and not watch.degraded)
+    assert await watch.keys_missing() is None
     watching.cancel()

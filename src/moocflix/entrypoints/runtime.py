@@ -226,7 +226,8 @@ class Runtime:
             "rate limits": self._limiter.fault,
             **checks.of_services(self.settings, self.services, self.contexts),
         }
-        return Health(vital=checks.of_databases(self.contexts), others=others)
+        vital = {"keys of tokens": self.watch.keys_missing, **checks.of_databases(self.contexts)}
+        return Health(vital=vital, others=others)
 
     def _assemble(self) -> None:
         self._app = framework((*self.services, system.service))

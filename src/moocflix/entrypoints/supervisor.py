@@ -92,6 +92,8 @@ class Child:
     ) -> None:
         """Its output goes to `log`, or where ours goes; `nice` has it give way to the others."""
         self.name = name
+        self.waits = False
+        """Whether it is not to be started yet."""
         self.failures = 0
         self._command = command
         self._environ = environ
@@ -143,8 +145,8 @@ class Child:
         return f"killed by signal {-code}" if code < 0 else f"status {code}"
 
     def seconds_to_start(self) -> float | None:
-        """When it is due, from now; None while it runs."""
-        return None if self._process is not None else max(0.0, self._due - time.monotonic())
+        """When it is due, from now; None while it runs, or waits."""
+        return None if self.waits or self._process is not None else max(0.0, self._due - time.monotonic())
 
     def trim_log(self) -> None:
         """Keep its log at a size; it is open for appending, so that it can be cut while in use."""
@@ -220,9 +222,10 @@ class Supervisor:
         self._say = say
 
     def start(self) -> None:
-        """Start the children."""
+        """Start the children, but for those that wait."""
         for child in self._children:
-            child.start()
+            if not child.waits:
+                child.start()
         self._write()
 
     def step(self, keep: Callable[[], None] = lambda: None, *, longest: float = _TICK) -> None:

@@ -117,6 +117,7 @@ class Platform:
             self._lock = FileLock(self._data / "run" / "up.lock")
         except LockTaken as taken:
             raise CannotStart(f"The platform already runs on {self._data} (process {taken.pid or '?'}).") from None
+        data_folder.claim(self._data, distributed=False)
         data_folder.check_space(self._data)
         left_behind = self._record.end_leftovers()
         self._say(f"MoocFlix {__version__}, data in {self._data}")

@@ -37,6 +37,26 @@ def prepare(data: Path) -> Path:
     return folder
 
 
+def claim(folder: Path, *, distributed: bool) -> None:
+    """Take the folder for an installation of this kind: neither finds the other's data. Raises DataFolderError.
+
+    A distributed one has a folder for Kafka from its first moment on, an embedded one never.
+    """
+    mark = folder / "kafka"
+    if distributed and not mark.is_dir() and (folder / "secrets" / "postgres-password").exists():
+        raise DataFolderError(
+            f"The data in {folder} are those of `make run`. Set another folder for the distributed platform with "
+            "MOOCFLIX_DATA; `moocflix move` brings the data along."
+        )
+    if not distributed and mark.is_dir():
+        raise DataFolderError(
+            f"The data in {folder} are those of `make distributed`. Set another folder for `make run` with "
+            "MOOCFLIX_DATA."
+        )
+    if distributed:
+        own_folder(mark)
+
+
 def check_space(folder: Path) -> None:
     """Refuse to start on a disk so full that the database could not even write its log."""
     free = shutil.disk_usage(folder).free

@@ -66,8 +66,7 @@ class Distribution:
         self._names = [service.name for service in SERVICES]
         self._lock: FileLock | None = None
         self._postgres: PostgresServer | None = None
-        self._kafka: KafkaServer | None = None
-        self._due: dict[str, float] = {}
+        self._postgres_due = 0.0
         self._children: list[Child] = []
         self._supervisor: Supervisor | None = None
         self._layout: Layout | None = None
@@ -76,18 +75,20 @@ class Distribution:
         """Start everything, say so, and keep it running."""
         with self._signals.interrupting():
             layout = self._prepare()
-            programs = versitygw.program(self._say), valkey.program(), envoy.program()
+            broker = KafkaServer(layout.folder("kafka"))
+            commands = {"gateway": envoy.command(layout.folder("run") / "envoy.json"), "kafka": broker.command()}
+            layout.kafka_servers = broker.bootstrap_servers
+            s3_program = versitygw.program(self._say)
             address = self._start_postgres()
-            self._start_kafka(layout)
             databases = layout.databases(address)
             self._migrate(address, databases)
         board = self._board(layout, databases)
-        self._children = self._make_children(layout, databases, programs[0])
+        self._children = self._make_children(layout, databases, commands, s3_program)
         self._supervisor = Supervisor(self._children, record=board, signals=self._signals, say=self._say)
         self._supervisor.start()
         self._await_ready(board)
         while not self._signals.stops:
-            self._supervisor.step(lambda: self._keep(board))
+            self._supervisor.step(lambda: self._keep_postgres(board))
         self._say("Stopping.")
 
     def stop(self) -> None:
@@ -96,9 +97,8 @@ class Distribution:
             return
         if self._supervisor is not None:
             self._supervisor.stop()
-        for server in (self._kafka, self._postgres):
-            if server is not None:
-                server.stop()
+        if self._postgres is not None:
+            self._postgres.stop()
         self._lock.release()
 
     def _prepare(self) -> Layout:
@@ -108,6 +108,7 @@ class Distribution:
             self._lock = FileLock(layout.data / "run" / "up.lock")
         except LockTaken as taken:
             raise CannotStart(f"The platform already runs on {layout.data} (process {taken.pid or '?'}).") from None
+        data_folder.claim(layout.data, distributed=True)
         data_folder.check_space(layout.data)
         Board(layout.data, about={}, running=dict).end_leftovers()
         self._say(f"MoocFlix {__version__}, distributed, data in {layout.data}")
@@ -129,11 +130,6 @@ class Distribution:
         self._postgres = PostgresServer(self._layout.data, options=options)
         return self._postgres.start()
 
-    def _start_kafka(self, layout: Layout) -> None:
-        self._kafka = KafkaServer(layout.folder("kafka"))
-        self._kafka.start()
-        layout.kafka_servers = self._kafka.bootstrap_servers
-
     def _migrate(self, address: ServerAddress, databases: dict[str, str]) -> None:
         apart = {f"MOOCFLIX_DATABASE_{name.upper()}_URL": url for name, url in databases.items()}
         environ = {**os.environ, **apart, "MOOCFLIX_DATABASE_URL": address.dsn("moocflix")}
@@ -141,15 +137,17 @@ class Distribution:
         if done:
             self._say(f"{len(done)} migrations have run, in {len(databases)} databases.")
 
-    def _make_children(self, layout: Layout, databases: dict[str, str], s3_program: Path) -> list[Child]:
+    def _make_children(
+        self, layout: Layout, databases: dict[str, str], commands: dict[str, list[str]], s3_program: Path
+    ) -> list[Child]:
         """In the order of their stop: who is asked by users first, what all stand on last."""
-        config = layout.data / "run" / "envoy.json"
+        config = layout.folder("run") / "envoy.json"
         config.write_text(json.dumps(envoy_file.config(SERVICES, layout.envoy()), indent=1))
         bare = {name: value for name, value in os.environ.items() if not name.startswith("MOOCFLIX_")}
         secrets = versitygw.environment(access_key=layout.s3.access_key, secret_key=layout.s3.secret_key)
         ours = [sys.executable, "-m", "moocflix"]
         return [
-            self._child("gateway", envoy.command(config), bare),
+            self._child("gateway", commands["gateway"], bare, waits=True),
             *(
                 self._child(name, [*ours, "serve", name], layout.service_environment(name, databases[name]))
                 for name in self._names
@@ -168,11 +166,16 @@ class Distribution:
                 versitygw.command(binary=s3_program, folder=layout.folder("s3"), port=layout.s3.port, bucket=BUCKET),
                 {**bare, **secrets},
             ),
+            self._child("kafka", commands["kafka"], bare),
         ]
 
-    def _child(self, name: str, command: list[str], environ: dict[str, str], *, nice: int = 0) -> Child:
+    def _child(
+        self, name: str, command: list[str], environ: dict[str, str], *, nice: int = 0, waits: bool = False
+    ) -> Child:
         assert self._layout is not None  # noqa: S101 - made before
-        return Child(name, command, environ=environ, log=self._layout.data / "logs" / f"{name}.log", nice=nice)
+        child = Child(name, command, environ=environ, log=self._layout.folder("logs") / f"{name}.log", nice=nice)
+        child.waits = waits
+        return child
 
     def _board(self, layout: Layout, databases: dict[str, str]) -> Board:
         about = {
@@ -201,34 +204,32 @@ class Distribution:
 
     def _running(self) -> dict[str, int]:
         running = {child.name: mark.pid for child in self._children if (mark := child.mark)}
-        return running | {name: server.pid for name, server in self._servers().items() if server.pid is not None}
+        pid = self._postgres.pid if self._postgres is not None else None
+        return running if pid is None else running | {"postgres": pid}
 
-    def _servers(self) -> "dict[str, KafkaServer | PostgresServer]":
-        """What has a launcher of its own, and is no child of the supervisor's."""
-        servers = {"kafka": self._kafka, "postgres": self._postgres}
-        return {name: server for name, server in servers.items() if server is not None}
-
-    def _keep(self, board: Board) -> None:
-        """Start again what has died of them; the others find them under the same addresses."""
-        for name, server in self._servers().items():
-            if server.pid is not None or time.monotonic() < self._due.get(name, 0.0):
-                continue
-            self._say(f"The {name} has ended; it is started again.")
-            try:
-                with self._signals.interrupting():
-                    server.start()
-                board.show()
-            except _FAULTS as fault:
-                self._say(str(fault))
-                self._due[name] = time.monotonic() + _AGAIN_SECONDS
-            except Stopped:
-                return
+    def _keep_postgres(self, board: Board) -> None:
+        """Start PostgreSQL again where it has died; the others find it under the same address."""
+        if self._postgres is None or self._postgres.pid is not None or time.monotonic() < self._postgres_due:
+            return
+        self._say("PostgreSQL has ended; it is started again.")
+        try:
+            with self._signals.interrupting():
+                self._postgres.start()
+            board.show()
+        except _FAULTS as fault:
+            self._say(str(fault))
+            self._postgres_due = time.monotonic() + _AGAIN_SECONDS
+        except Stopped:
+            return
 
     def _await_ready(self, board: Board) -> None:
-        """Wait until every service answers, through the gateway too; give up where one keeps dying."""
+        """Wait until every service answers, then the gateway, which asks them; give up where one keeps dying."""
         deadline = time.monotonic() + _READY_SECONDS
+        gateway = self._children[0]
         while not self._signals.stops:
-            if all(_ready(board.urls[name]) for name in ["gateway", *self._names]):
+            if gateway.waits:
+                gateway.waits = not all(_ready(board.urls[name]) for name in self._names)
+            elif _ready(board.urls["gateway"]):
                 board.show()
                 for line in board.screen():
                     self._say(line)
@@ -236,7 +237,7 @@ class Distribution:
                 self._say(f"Ready after {seconds:.1f} s: {board.about['gateway']}  (Ctrl-C stops it)")
                 return
             assert self._supervisor is not None  # noqa: S101 - made before
-            self._supervisor.step(lambda: self._keep(board), longest=0.1)
+            self._supervisor.step(lambda: self._keep_postgres(board), longest=0.1)
             dying = next((child.name for child in self._children if child.failures >= _FAILED_STARTS), None)
             if dying or time.monotonic() > deadline:
                 log = board.file.parent / "logs" / f"{dying or 'users'}.log"

@@ -69,6 +69,10 @@ class TokenWatch:
         """The same for `/health/ready`."""
         return "not fresh" if self.degraded else None
 
+    async def keys_missing(self) -> str | None:
+        """That no token can be told from a forged one yet: at a first start, before users answers."""
+        return None if self.verifier.has_keys else "not at hand"
+
     async def start(self) -> None:
         """Load keys and revocations: from users, and where it is away from the services' copies."""
         if not await self._fresh_keys():

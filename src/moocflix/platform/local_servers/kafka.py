@@ -76,6 +76,10 @@ class KafkaServer:
 
     def start(self) -> None:
         """Fetch, set up and start it; returns once it answers. Raises LocalServerError."""
+        self._child.start(self.command(), answers=lambda: listens(self._port, self._host), seconds=_START_SECONDS)
+
+    def command(self) -> list[str]:
+        """What runs it, fetched and set up, for who looks after the process. Raises LocalServerError."""
         java = _program("java", "a Java runtime (17 or newer; on Debian: apt-get install openjdk-17-jre-headless)")
         self._data.mkdir(parents=True, exist_ok=True)
         self._fetch()
@@ -83,11 +87,7 @@ class KafkaServer:
         classes = f"{self._libs}/*"
         self._format(java, classes, properties)
         logging = f"-Dlog4j2.configurationFile={self._data / 'log4j2.properties'}"
-        self._child.start(
-            [java, *_JVM, logging, "-cp", classes, "kafka.Kafka", properties],
-            answers=lambda: listens(self._port, self._host),
-            seconds=_START_SECONDS,
-        )
+        return [java, *_JVM, logging, "-cp", classes, "kafka.Kafka", str(properties)]
 
     def stop(self) -> None:
         """End it in an orderly way."""
