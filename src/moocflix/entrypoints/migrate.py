@@ -28,10 +28,13 @@ def run(settings: Settings, *, pre_only: bool = False, report: Callable[[str], N
 
 
 @contextmanager
-def running_database(settings: Settings) -> Iterator[DatabaseUrls]:
-    """The platform's database, running: as it is, or started here for as long as this lasts."""
+def running_database(settings: Settings, *, alone: bool = False) -> Iterator[DatabaseUrls]:
+    """The platform's database, running: as it is, or started here for as long as this lasts.
+
+    `alone` takes no embedded one that another process has started. Raises PostgresError.
+    """
     data = settings.of(PlatformSettings).data
-    if settings.of(DatabaseSettings).url or running_address(data) is not None:
+    if settings.of(DatabaseSettings).url or (not alone and running_address(data) is not None):
         yield DatabaseUrls.of(settings)
         return
     server = PostgresServer(data, options=PostgresOptions.of(settings.of(PostgresSettings)))

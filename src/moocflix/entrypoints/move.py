@@ -2,18 +2,19 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from moocflix.entrypoints.migrate import running_database, sources
 from moocflix.platform.database.urls import DatabaseUrls
-from moocflix.platform.errors import Conflict
+from moocflix.platform.errors import Conflict, NotFound
 from moocflix.platform.moving import Route, move_tables
-from moocflix.platform.postgres_address import running_address
+from moocflix.platform.process import FileLock, LockTaken
 from moocflix.platform.secrets import SecretMissing, Secrets, read_or_make
-from moocflix.platform.settings import PlatformSettings, Settings, SettingsError, load
+from moocflix.platform.settings import DatabaseSettings, PlatformSettings, Settings, SettingsError, load
 from moocflix.platform.storage.port import ObjectMissing, Storage
 from moocflix.platform.storage.settings import open_storage
 
@@ -26,6 +27,13 @@ class StillRunning(Conflict):
 
     def __init__(self, data: Path) -> None:
         super().__init__(f"The platform of {data} is running. Stop it first, and keep the other one stopped too.")
+
+
+class NothingHere(NotFound):
+    """There is no installation to move."""
+
+    def __init__(self, data: Path) -> None:
+        super().__init__(f"There is no installation in {data}. MOOCFLIX_DATA must name the folder of the one to move.")
 
 
 class SecretsDiffer(Conflict):
@@ -90,18 +98,32 @@ async def _is_there(storage: Storage, key: str, size: int) -> bool:
 
 def run(settings: Settings, target: Settings, *, replace: bool, report: Callable[[str], None]) -> None:
     """Move everything. Begun again after a fault it goes on with the files, and with `replace` begins the rows anew."""
-    data = settings.of(PlatformSettings).data
-    if running_address(data) is not None:
-        raise StillRunning(data)
-    carry_secrets(Secrets.of(settings), Secrets.of(target))
-    with running_database(settings) as here:
-        there = DatabaseUrls.of(target)
-        names = [source.name for source in sources()]
-        rows = asyncio.run(move_tables(routes(names, here, there), replace=replace))
-    for service, count in rows.items():
-        report(f"{service}: {count} rows")
-    count = asyncio.run(move_files(open_storage(settings), open_storage(target)))
+    if target.of(DatabaseSettings).url in ("", settings.of(DatabaseSettings).url):
+        raise SettingsError("TARGET must say with MOOCFLIX_DATABASE_URL where its own database is.")
+    names = [source.name for source in sources()]
+    with _stopped(settings), running_database(settings, alone=True) as here:
+        carry_secrets(Secrets.of(settings), Secrets.of(target))
+        rows = asyncio.run(move_tables(routes(names, here, DatabaseUrls.of(target)), replace=replace))
+        for service, count in rows.items():
+            report(f"{service}: {count} rows")
+        count = asyncio.run(move_files(open_storage(settings), open_storage(target)))
     report(f"{count} files have been copied. Start the other installation; this one is as it was.")
+
+
+@contextmanager
+def _stopped(settings: Settings) -> Iterator[None]:
+    """Nobody starts the platform meanwhile. Raises StillRunning, NothingHere."""
+    data = settings.of(PlatformSettings).data.expanduser().absolute()
+    if not (data / "run").is_dir():
+        raise NothingHere(data)
+    try:
+        lock = FileLock(data / "run" / "up.lock")
+    except LockTaken:
+        raise StillRunning(data) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @click.command()
