@@ -18,10 +18,11 @@ import pytest
 
 from tests.distributed.brokered import brokered, web
 from tests.distributed.bus_servers import bus, bus_urls, carrier, kafka_server, rabbit_server
+from tests.distributed.trace_receiver import Receiver, receiving
 from tests.journeys.conftest import Installation, free_port, http
 
 __all__ = [
-    "brokered", "bus", "bus_urls", "carrier", "http", "installation", "kafka_server", "rabbit_server", "spread", "web",
+    "brokered", "bus", "bus_urls", "carrier", "http", "installation", "kafka_server", "rabbit_server", "spread", "traces", "web",
 ]  # fmt: skip
 
 START_SECONDS = 150
@@ -59,7 +60,14 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> 
 
 
 @pytest.fixture(scope="session")
-def spread() -> Iterator[Spread]:
+def traces() -> Iterator[Receiver]:
+    """Where the installation sends its traces."""
+    with receiving() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="session")
+def spread(traces: Receiver) -> Iterator[Spread]:
     """`moocflix distributed` on an empty folder and a free port, stopped as Ctrl-C would."""
     folder = Path(tempfile.mkdtemp(prefix="moocflix-distributed-"))
     folder.chmod(0o755)
@@ -70,6 +78,10 @@ def spread() -> Iterator[Spread]:
         "MOOCFLIX_DATA": str(folder / "data"),
         "MOOCFLIX_HTTP_API_LIMIT": "100000",
         "MOOCFLIX_HTTP_AUTH_LIMIT": "100000",
+        # Only what asks for it is traced, and sent soon.
+        "MOOCFLIX_TRACES_ENDPOINT": traces.url,
+        "OTEL_TRACES_SAMPLER": "parentbased_always_off",
+        "OTEL_BSP_SCHEDULE_DELAY": "200",
     }
     log = folder / "log"
     with log.open("wb") as output:

@@ -56,7 +56,7 @@ class OtherPlace:
 def other_place(folder: Path) -> Iterator[OtherPlace]:
     """Start them, each on a free port."""
     with ExitStack() as stack:
-        postgres = PostgresServer(folder / "postgres", options=PostgresOptions(tcp=True))
+        postgres = PostgresServer(folder / "postgres", options=PostgresOptions(host="127.0.0.1"))
         stack.callback(postgres.stop)
         address = postgres.start()
         kafka = KafkaServer(folder / "kafka")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import jwt
@@ -203,6 +203,13 @@ async def test_the_callers_correlation_id_goes_along(gateway: httpx.AsyncClient)
     given = {"x-correlation-id": "mine-1"}
     assert (await gateway.get("/api/v1/courses", headers=given)).json()["correlation"] == "mine-1"
     assert (await gateway.get("/api/v1/users/profile", headers=given)).headers["x-correlation-id"] == "mine-1"
+
+
+@pytest.mark.parametrize("insane", [b"a b", b"x" * 129, b"<b>", b"\xe4", b"one,two", b""])
+async def test_an_id_that_is_none_is_not_said_back(gateway: httpx.AsyncClient, insane: bytes) -> None:
+    headers = [(b"x-correlation-id", insane), (b"x-request-id", b"mine too")]
+    for path in ("/nothing/here", "/api/v1/users/profile"):
+        UUID((await gateway.get(path, headers=headers)).headers["x-correlation-id"])
 
 
 def test_kongs_file_has_every_public_route_and_nothing_else() -> None:

@@ -1,68 +1,30 @@
 """Traces, as a real receiver of OTLP over HTTP gets them: from a request to the reactions to its events."""
 
-import gzip
-import importlib
 import os
-import threading
 import time
 from collections.abc import AsyncIterator, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from moocflix.platform import spans
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.settings import load
+from tests.distributed.test_neighbours import COURSE
+from tests.distributed.trace_receiver import Receiver, attributes, receiving
 from tests.factories.platform import TestPlatform
+from tests.journeys.conftest import eventually
+from tests.journeys.test_first_course import data_of, sign_up
 
 TRACE, CALLER = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"  # pragma: allowlist secret - a trace id
 
 
-class Receiver(ThreadingHTTPServer):
-    """Keeps every span that is sent."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.spans: list[Any] = []
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-    def of(self, trace: str) -> list[Any]:
-        """The spans of one trace."""
-        return [span for span in self.spans if span.trace_id.hex() == trace]
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        if self.headers.get("content-encoding") == "gzip":
-            body = gzip.decompress(body)
-        messages = importlib.import_module("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
-        for resource in messages.ExportTraceServiceRequest.FromString(body).resource_spans:
-            for scope in resource.scope_spans:
-                self.server.spans += scope.spans
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the library's
-        """Say nothing."""
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    server = Receiver()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with receiving() as server:
+        yield server
 
 
 @pytest.fixture
@@ -77,10 +39,6 @@ async def traced(
     await traced.start()
     yield traced
     await spans.stop()
-
-
-def attributes(span: Any) -> dict[str, str]:
-    return {attribute.key: attribute.value.string_value for attribute in span.attributes}
 
 
 async def test_one_trace_leads_from_a_request_to_what_its_events_cause(
@@ -131,3 +89,36 @@ async def test_a_receiver_that_is_away_holds_nothing_up(
     await traced.stop()
     assert time.monotonic() - begun < 8
     assert "span" in caplog.text
+
+
+async def test_one_trace_leads_from_the_gateway_through_every_process(
+    traces: Receiver, http: httpx.AsyncClient
+) -> None:
+    teacher, student = await sign_up(http, "instructor"), await sign_up(http, "student")
+    course = data_of(await http.post("/api/v1/courses", json=COURSE, headers=teacher))
+    trace, caller = os.urandom(16).hex(), os.urandom(8).hex()
+    headers = {**student, "traceparent": f"00-{trace}-{caller}-01"}
+    path = f"/api/v1/courses/{course['courseId']}/enroll"
+    assert (await http.post(path, headers=headers)).status_code == 201
+
+    async def reacted() -> list[Any] | None:
+        found = traces.of(trace)
+        return found if sum(" reacts to " in span.name for span in found) >= 2 else None
+
+    found = await eventually(reacted)
+    (gateway,) = [span for span in found if span.parent_span_id.hex() == caller]
+    assert (traces.processes[gateway.span_id], gateway.name) == (
+        "moocflix-gateway",
+        "/api/v1/courses/{course_id}/enroll",
+    )
+    (request,) = [span for span in found if span.parent_span_id == gateway.span_id]
+    assert traces.processes[request.span_id] == "moocflix-enrollments"
+    below = [span for span in found if span.parent_span_id == request.span_id]
+    assert {"relay sends Student-Enrolled", "progress reacts to Student-Enrolled"} <= {span.name for span in below}
+    assert {"moocflix-relay", "moocflix"} <= {traces.processes[span.span_id] for span in below}
+    # The course was not known to enrollments yet, or its copy had come: then nobody was asked.
+    asked = [span for span in below if span.name == "GET courses"]
+    assert all(any(other.parent_span_id == span.span_id for other in found) for span in asked)
+    assert any(attributes(span).get("db.system.name") == "postgresql" for span in below)
+    # Whatever the address was, no part of it that could be a token is in a span of the gateway's.
+    assert not any(course["courseId"] in value for value in attributes(gateway).values())

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import uvloop
 
 from moocflix.entrypoints.services import SERVICES, chosen
-from moocflix.platform import logs
+from moocflix.platform import logs, spans
 from moocflix.platform.database.pool import Pool
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.database.urls import DatabaseUrls
@@ -45,7 +45,11 @@ async def _relay(settings: Settings, services: Sequence[Service]) -> None:
     urls = DatabaseUrls.of(settings)
     for service in services:
         await _check_code(urls, service.name)
-    await relay_of(settings, services, urls).run(stop)
+    spans.start(settings, name="moocflix-relay")
+    try:
+        await relay_of(settings, services, urls).run(stop)
+    finally:
+        await spans.stop()
 
 
 async def _check_code(urls: DatabaseUrls, name: str) -> None:

@@ -30,6 +30,7 @@ from moocflix.platform.errors import (
     TooMany,
     Unavailable,
 )
+from moocflix.platform.spans import below
 from moocflix.platform.trace import current_trace
 
 T = TypeVar("T")
@@ -137,7 +138,8 @@ class InternalClient:
         raise AssertionError
 
     async def _send(self, method: str, path: str, query: Mapping[str, Any] | None, body: Any) -> httpx.Response:
-        trace = current_trace()
+        span = below(f"{method} {self._target}", current_trace(), kind="client")
+        trace = current_trace() if span is None else span.trace
         headers = {
             "authorization": f"Bearer {self._signer.token(audience=self._target)}",
             "x-correlation-id": trace.correlation_id,
@@ -150,8 +152,16 @@ class InternalClient:
             content = msgspec.json.encode(body)
         # Empty parameters would make the client drop a query that stands in the path.
         parameters = {name: str(value) for name, value in (query or {}).items() if value is not None} or None
-        async with asyncio.timeout(TIME_LIMIT):
-            return await self._http.request(method, path, params=parameters, headers=headers, content=content)
+        status = 0
+        try:
+            async with asyncio.timeout(TIME_LIMIT):
+                response = await self._http.request(method, path, params=parameters, headers=headers, content=content)
+            status = response.status_code
+            return response
+        finally:
+            if span is not None:
+                failed = not 0 < status < HTTPStatus.INTERNAL_SERVER_ERROR
+                span.end(failed=failed, server_address=self._target, url_path=path, http_response_status=status)
 
     def _read(self, response: httpx.Response, reply: type[T]) -> T:
         status = response.status_code

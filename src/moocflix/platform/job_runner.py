@@ -16,6 +16,7 @@ from moocflix.platform.events.failures import AWAY, describe
 from moocflix.platform.ids import new_id
 from moocflix.platform.service import Job, ServiceContext
 from moocflix.platform.settings import Section
+from moocflix.platform.spans import begin as begin_span
 from moocflix.platform.trace import set_trace, trace_of
 
 _CLAIM = """
@@ -186,11 +187,22 @@ class JobRunner:
 
     async def _execute(self, row: Any) -> None:
         run = Run(self._context, self._jobs[row["name"]], row, self._holder)
-        set_trace(trace_of(row["correlation_id"], None))
+        trace = trace_of(row["correlation_id"], None)
+        span = begin_span(f"{self._context.name} runs {run.job.name}", trace, kind="internal")
+        set_trace(trace if span is None else span.trace)
+        done = False
+        try:
+            done = await self._try(run)
+        finally:
+            if span is not None:
+                span.end(failed=not done, moocflix_service=self._context.name, moocflix_attempt=run.attempt)
+
+    async def _try(self, run: Run) -> bool:
+        """Whether it is done."""
         if run.attempt > run.job.attempts:
             # Its last worker died of it, or with it: there is no exception to tell of.
             await self._write(_DEAD, run, "its worker was lost on the last try")
-            return
+            return False
         try:
             await self._with_heartbeat(run)
         except asyncio.CancelledError:
@@ -205,6 +217,8 @@ class JobRunner:
             await self._failed(run, error)
         else:
             await self._write(_DONE, run)
+            return True
+        return False
 
     async def _with_heartbeat(self, run: Run) -> None:
         work = asyncio.ensure_future(run.job.run(run))

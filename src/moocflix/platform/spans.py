@@ -9,7 +9,7 @@ import asyncio
 import importlib
 import time
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
 from msgspec import Meta
 
@@ -17,8 +17,10 @@ from moocflix import __version__
 from moocflix.platform.settings import Section, Settings, SettingsError
 from moocflix.platform.trace import Trace, current_trace
 
-_STANDARD = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+_SHARES = {"always_on": 1.0, "always_off": 0.0}
 _NAME_LENGTH = 60
+
+Kind: TypeAlias = Literal["server", "client", "producer", "consumer", "internal"]
 # So long a stopping process waits for a receiver that is away.
 _ANSWER_SECONDS = 3
 
@@ -71,20 +73,22 @@ def is_on() -> bool:
     return bool(_active)
 
 
-def begin(name: str, trace: Trace, *, kind: Literal["server", "consumer"]) -> Span | None:
-    """A span below the trace's; None where no spans are made."""
+def begin(name: str, trace: Trace, *, kind: Kind) -> Span | None:
+    """A span below the trace's, else the first of one; None where no spans are made."""
     if not _active:
         return None
     tracing = _active[0]
-    kinds = tracing.api.SpanKind
-    span = tracing.tracer.start_span(
-        name, context=_context(trace), kind=kinds.SERVER if kind == "server" else kinds.CONSUMER
-    )
+    span = tracing.tracer.start_span(name, context=_context(trace), kind=tracing.api.SpanKind[kind.upper()])
     span.set_attribute("moocflix.correlation_id", trace.correlation_id)
     context = span.get_span_context()
     flags = int(context.trace_flags)
     parent = f"00-{context.trace_id:032x}-{context.span_id:016x}-{flags:02x}"
     return Span(Trace(trace.correlation_id, parent), span)
+
+
+def below(name: str, trace: Trace, *, kind: Kind) -> Span | None:
+    """As `begin`, for work that is worth a span only as a part of something: nothing where the trace has no span."""
+    return None if trace.traceparent is None else begin(name, trace, kind=kind)
 
 
 def statement(query: Any) -> None:
@@ -106,10 +110,31 @@ def statement(query: Any) -> None:
     span.end(end_time=now)
 
 
+def traces_url(settings: Settings) -> str | None:
+    """Where spans are to be sent; None where no endpoint is set."""
+    whole = settings.value("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    endpoint = settings.of(TracesSettings).endpoint
+    if whole and not endpoint:
+        return whole
+    endpoint = endpoint or settings.value("OTEL_EXPORTER_OTLP_ENDPOINT") or ""
+    return f"{endpoint.rstrip('/')}/v1/traces" if endpoint else None
+
+
+def sampled_share(settings: Settings) -> float:
+    """The share of new traces that is kept, by OpenTelemetry's own variables. Raises SettingsError."""
+    sampler = (settings.value("OTEL_TRACES_SAMPLER") or "always_on").removeprefix("parentbased_")
+    if sampler in _SHARES:
+        return _SHARES[sampler]
+    try:
+        return min(1.0, max(0.0, float(settings.value("OTEL_TRACES_SAMPLER_ARG") or 1)))
+    except ValueError:
+        raise SettingsError("OTEL_TRACES_SAMPLER_ARG must be a number from 0 to 1.") from None
+
+
 def start(settings: Settings, *, name: str) -> None:
     """Make spans from now on, where an endpoint is set. `name` is the process's. Raises SettingsError."""
-    endpoint = settings.of(TracesSettings).endpoint
-    if _active or not (endpoint or any(settings.value(variable) for variable in _STANDARD)):
+    endpoint = traces_url(settings)
+    if _active or endpoint is None:
         return
     try:
         api = importlib.import_module("opentelemetry.trace")
@@ -122,7 +147,7 @@ def start(settings: Settings, *, name: str) -> None:
     about = {"service.name": settings.value("OTEL_SERVICE_NAME") or name, "service.version": __version__}
     provider = sdk.TracerProvider(resource=resources.Resource.create(about), shutdown_on_exit=False)
     exporter = otlp.OTLPSpanExporter(
-        endpoint=f"{endpoint.rstrip('/')}/v1/traces" if endpoint else None,
+        endpoint=endpoint,
         timeout=None if settings.value("OTEL_EXPORTER_OTLP_TIMEOUT") else _ANSWER_SECONDS,
     )
     provider.add_span_processor(export.BatchSpanProcessor(exporter))

@@ -9,7 +9,10 @@ from contextvars import ContextVar
 import msgspec
 import uuid_utils
 
-_SANE_ID = re.compile(r"[A-Za-z0-9._:@/+=-]{1,128}\Z")
+SANE_ID = "[A-Za-z0-9._:@/+=-]{1,128}"
+"""What a caller's correlation id is taken over for, as a regular expression."""
+
+_SANE = re.compile(SANE_ID)
 _TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}\Z")
 
 
@@ -25,7 +28,7 @@ _current: ContextVar[Trace | None] = ContextVar("trace", default=None)
 
 def trace_of(correlation_id: str | None, traceparent: str | None) -> Trace:
     """The caller's ids where they are sane; a fresh correlation id where not."""
-    if correlation_id is None or not _SANE_ID.match(correlation_id):
+    if correlation_id is None or not _SANE.fullmatch(correlation_id):
         correlation_id = str(uuid_utils.uuid7())
     if traceparent is not None and not _TRACEPARENT.match(traceparent):
         traceparent = None

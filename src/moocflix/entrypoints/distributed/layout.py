@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from moocflix.entrypoints.gateway.envoy import EnvoyPlace
+from moocflix.entrypoints.gateway.envoy_traces import Traces
 from moocflix.entrypoints.gateway.settings import GatewaySettings
 from moocflix.platform.database.urls import DatabaseUrls, role_of
 from moocflix.platform.local_servers import valkey
@@ -94,6 +95,7 @@ class Layout:
             services={name: (HERE, port) for name, port in self.public.items()},
             body_limit=self._http.body_limit,
             requests_per_second=self._settings.of(GatewaySettings).requests_per_second,
+            traces=Traces.of(self._settings),
         )
 
     def environment(self, databases: Mapping[str, str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ import click
 
 from moocflix.entrypoints.gateway import envoy as envoy_file
 from moocflix.entrypoints.gateway import kong as kong_file
+from moocflix.entrypoints.gateway.envoy_traces import Traces
 from moocflix.entrypoints.gateway.settings import GatewaySettings
 from moocflix.entrypoints.services import SERVICES
 from moocflix.platform.settings import HttpSettings, Settings, SettingsError
@@ -43,6 +44,7 @@ def envoy_text(settings: Settings) -> str:
         services=_addresses(gateway),
         body_limit=http.body_limit,
         requests_per_second=gateway.requests_per_second,
+        traces=Traces.of(settings),
     )
     return json.dumps(envoy_file.config(SERVICES, place), indent=2)
 

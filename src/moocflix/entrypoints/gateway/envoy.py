@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from moocflix.entrypoints.gateway.envoy_replies import local_replies
+from moocflix.entrypoints.gateway.envoy_traces import Traces, traces_cluster, tracing
 from moocflix.entrypoints.gateway.table import PublicPath, public_paths
 from moocflix.platform.auth.tokens import AUDIENCE, ISSUER
 from moocflix.platform.http import system
@@ -14,7 +16,8 @@ _FILTERS = f"{_TYPE}.filters.http"
 _ORDINARY_SECONDS = 10
 _IDLE_SECONDS = 60
 _KEYS_EVERY_SECONDS = 5
-_RETRY_AFTER = "2"
+# The services close a connection that has been idle for 30 s: one that is about to be closed is not to be used.
+_UPSTREAM_IDLE_SECONDS = 15
 _JWKS = "/.well-known/jwks.json"
 
 Config = dict[str, Any]
@@ -29,6 +32,7 @@ class EnvoyPlace:
     services: Mapping[str, tuple[str, int]]
     body_limit: int
     requests_per_second: int
+    traces: Traces | None = None
 
 
 def config(services: Iterable[Service], place: EnvoyPlace) -> Config:
@@ -41,8 +45,13 @@ def config(services: Iterable[Service], place: EnvoyPlace) -> Config:
     return {
         "static_resources": {
             "listeners": [_listener(paths, place)],
-            "clusters": [_cluster(name, ends) for name, ends in clusters.items()],
+            "clusters": [
+                *(_cluster(name, ends) for name, ends in clusters.items()),
+                *([traces_cluster(place.traces)] if place.traces else []),
+            ],
         },
+        # Expressions with a count such as {1,128} are large ones for Envoy.
+        "layered_runtime": {"layers": [{"name": "ours", "static_layer": {"re2.max_program_size.error_level": 2000}}]},
         "overload_manager": {
             "resource_monitors": [
                 {
@@ -70,16 +79,28 @@ def _listener(paths: list[PublicPath], place: EnvoyPlace) -> Config:
         "server_header_transformation": "PASS_THROUGH",
         "stream_idle_timeout": f"{_IDLE_SECONDS * 5}s",
         "request_headers_timeout": "10s",
+        # Made anew for each request, whatever the caller says: it stands in for a correlation id that is none.
+        "early_header_mutation_extensions": [_without("x-request-id")],
         "route_config": _routes(paths),
-        "local_reply_config": _local_replies(),
+        "local_reply_config": local_replies(),
         "http_filters": [_rate_limit(place), _tokens(paths), _body_limit(place), _router()],
     }
+    if place.traces:
+        manager["tracing"] = tracing(place.traces)
     manager_filter = {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
     return {
         "name": "public",
         "address": _address(place.host, place.port),
         "filter_chains": [{"filters": [manager_filter]}],
     }
+
+
+def _without(header: str) -> Config:
+    mutation = {
+        "@type": f"{_TYPE}.http.early_header_mutation.header_mutation.v3.HeaderMutation",
+        "mutations": [{"remove": header}],
+    }
+    return {"name": "envoy.http.early_header_mutation.header_mutation", "typed_config": mutation}
 
 
 def _routes(paths: list[PublicPath]) -> Config:
@@ -114,7 +135,12 @@ def _route(path: PublicPath, *, closed: bool) -> Config:
     timeout = {"timeout": "0s", "idle_timeout": f"{_IDLE_SECONDS}s"} if path.streams else {
         "timeout": f"{_ORDINARY_SECONDS}s"
     }  # fmt: skip
-    route: Config = {"match": match, "route": {"cluster": path.service, **timeout}}
+    route: Config = {
+        "match": match,
+        "route": {"cluster": path.service, **timeout},
+        # The name of its spans.
+        "decorator": {"operation": path.template, "propagate": False},
+    }
     if path.streams:
         unlimited = {"@type": f"{_FILTERS}.buffer.v3.BufferPerRoute", "disabled": True}
         route["typed_per_filter_config"] = {"envoy.filters.http.buffer": unlimited}
@@ -180,64 +206,6 @@ def _router() -> Config:
     return {"name": "envoy.filters.http.router", "typed_config": quiet}
 
 
-def _local_replies() -> Config:
-    """What the gateway says itself is said in the platform's envelope; a service that hangs is one that is away."""
-    away = "A part that this needs is down."
-    bearer = {"www-authenticate": "Bearer"}
-    return {
-        "mappers": [
-            _mapper([502, 503, 504], message=away, status=503, headers={"retry-after": _RETRY_AFTER}),
-            _mapper([429], message="Too many requests.", headers={"retry-after": _RETRY_AFTER}),
-            _mapper([401], message="Sign in first: this needs an access token.", headers=bearer),
-            _mapper([413], message="The body is too large."),
-            # Whatever else: its own sentence, or what Envoy says of it.
-            _mapper([400], message="%LOCAL_REPLY_BODY%", at_least=True),
-        ],
-    }
-
-
-def _mapper(
-    statuses: list[int],
-    *,
-    message: str,
-    status: int | None = None,
-    headers: Mapping[str, str] | None = None,
-    at_least: bool = False,
-) -> Config:
-    fits = [_status_is(code, "GE" if at_least else "EQ") for code in statuses]
-    mapper: Config = {
-        "filter": fits[0] if len(fits) == 1 else {"or_filter": {"filters": fits}},
-        "body_format_override": _envelope(status or "%RESPONSE_CODE%", message),
-        "headers_to_add": [
-            {"header": {"key": name, "value": value}, "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}
-            for name, value in {**(headers or {}), **_ALWAYS}.items()
-        ],
-    }
-    if status is not None:
-        mapper["status_code"] = status
-    return mapper
-
-
-_ALWAYS = {"x-correlation-id": "%REQ(X-CORRELATION-ID?X-REQUEST-ID)%", "x-content-type-options": "nosniff"}
-
-
-def _status_is(code: int, operator: str) -> Config:
-    value = {"default_value": code, "runtime_key": f"moocflix.status_{code}"}
-    return {"status_code_filter": {"comparison": {"op": operator, "value": value}}}
-
-
-def _envelope(code: int | str, message: str) -> Config:
-    return {
-        "json_format": {
-            "status": "error",
-            "data": None,
-            "error": {"errorCode": code, "message": message},
-            "timestamp": "%START_TIME(%Y-%m-%dT%H:%M:%S.%3fZ)%",
-        },
-        "content_type": "application/json",
-    }
-
-
 def _cluster(name: str, ends: list[tuple[str, int]]) -> Config:
     endpoints = [{"endpoint": {"address": _address(host, port)}} for host, port in ends]
     return {
@@ -255,6 +223,13 @@ def _cluster(name: str, ends: list[tuple[str, int]]) -> Config:
                 "http_health_check": {"path": "/health/live"},
             }
         ],
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": f"{_TYPE}.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": {"http_protocol_options": {}},
+                "common_http_protocol_options": {"idle_timeout": f"{_UPSTREAM_IDLE_SECONDS}s"},
+            }
+        },
         # One that hangs is left alone, its callers too: no use in trying all of them when none is well.
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "close_connections_on_host_health_failure": True,

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from moocflix.platform import spans
 from moocflix.platform.errors import Unavailable
 from moocflix.platform.events.broker import Broker, Parcel
 from moocflix.platform.events.bus import Bus, Fetches, schema_of
@@ -20,6 +21,7 @@ from moocflix.platform.events.envelope import Message, Topic
 from moocflix.platform.events.postgres import BUCKETS, Batch, OutboxReader, Position
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.ids import new_id
+from moocflix.platform.trace import trace_of
 
 _RETRY_SECONDS = 1.0
 # At rest an event goes out at once; under load those of so long go together, which spares everybody's processor.
@@ -91,7 +93,7 @@ class BucketRelay:
             return None
         batch = await self._reader.read(self._position)
         if batch.messages:
-            await self._broker.publish([parcel for message in batch.messages for parcel in self._parcels(message)])
+            await self._send(batch.messages)
         if not await self._keep(batch):
             self._token = None
             return True
@@ -103,6 +105,17 @@ class BucketRelay:
         if token is not None:
             with suppress(Unavailable):
                 await self._bus.fetch(self._let_go, self._bucket, token)
+
+    async def _send(self, messages: Sequence[Message]) -> None:
+        begun = [_span(message) for message in messages] if spans.is_on() else []
+        sent = False
+        try:
+            await self._broker.publish([parcel for message in messages for parcel in self._parcels(message)])
+            sent = True
+        finally:
+            for span in begun:
+                if span is not None:
+                    span.end(failed=not sent)
 
     async def _hold(self) -> bool:
         if self._token is not None and monotonic() - self._renewed < self._lease_seconds / 3:
@@ -131,6 +144,11 @@ class BucketRelay:
             Parcel(message.topic, message),
             *(Parcel(alias, message) for alias in self._aliases.get(message.topic, ())),
         ]
+
+
+def _span(message: Message) -> spans.Span | None:
+    trace = trace_of(message.correlation_id, message.traceparent)
+    return spans.below(f"relay sends {message.topic}", trace, kind="producer")
 
 
 class Relay:

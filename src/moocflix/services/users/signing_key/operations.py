@@ -13,7 +13,7 @@ async def make_first(tx: Tx, *, key: SigningKey) -> None:
 
 
 async def rotate(tx: Tx, *, key: SigningKey, keep_until: datetime) -> None:
-    """Publish this key, which signs from its own time on. Those before count until their tokens expire, at `keep_until`."""
+    """Publish this key, which signs when its time has come. Those before count until `keep_until`, for their tokens."""
     await sql.forget_unpublished(tx, before=key.created_at)
     await sql.retire(tx, published_until=keep_until)
     await sql.insert_if_none(tx, key=key)
