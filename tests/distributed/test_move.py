@@ -124,17 +124,20 @@ async def test_what_was_acknowledged_before_a_power_cut_is_there_after_a_move_th
 
 async def cut_off_in_the_middle(embedded: Installation, there: OtherPlace) -> None:
     """Killed while one service has its rows already and another has none."""
-    database = await there.database("moocflix")
-    async with database.transaction():
-        await database.execute("LOCK TABLE users.outbox IN SHARE MODE")
+    database, holder = await there.database("moocflix"), await there.database("moocflix")
+    async with holder.transaction():
+        await holder.execute("LOCK TABLE users.outbox IN SHARE MODE")
         begun = subprocess.Popen(there.command("move", str(there.file)), env=embedded.environ)
 
         async def half() -> bool | None:
             assert begun.poll() is None
             return await database.fetchval("SELECT count(*) > 0 FROM courses.outbox") or None
 
-        await eventually(half)
-        cut_off(begun)
+        try:
+            await eventually(half)
+        finally:
+            cut_off(begun)
+    await holder.close()
     assert await database.fetchval("SELECT count(*) FROM users.outbox") == 0
     await database.close()
 

@@ -46,9 +46,9 @@ def main() -> None:
 
 
 def _settings() -> "Settings":
-    from moocflix.platform.settings import load
+    from moocflix.entrypoints.environment_file import settings_here
 
-    return load(environ=os.environ)
+    return settings_here(os.environ)
 
 
 @moocflix.command()
@@ -61,16 +61,18 @@ def up(*, logs: bool, workers: int | None) -> None:
     (.moocflix). What dies is started again. Ctrl-C and SIGTERM stop it.
     """
     from moocflix.entrypoints.up import run
+    from moocflix.platform.settings import load
 
-    run(_settings(), logs=logs, workers=workers, say=click.echo)
+    run(load(environ=os.environ), logs=logs, workers=workers, say=click.echo)
 
 
 @moocflix.command()
 def distributed() -> None:
     """Run each service as a process of its own on this machine, behind Envoy on MOOCFLIX_PORT."""
     from moocflix.entrypoints.distributed.run import run
+    from moocflix.platform.settings import load
 
-    run(_settings(), say=click.echo)
+    run(load(environ=os.environ), say=click.echo)
 
 
 @moocflix.command(**_HANDS_ON)

@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import imageio_ffmpeg
 
+from moocflix.entrypoints.environment_file import settings_here
 from moocflix.entrypoints.faults import sentence
 from moocflix.entrypoints.migrate import running_database, sources
 from moocflix.entrypoints.runtime import PLATFORM_SECTIONS
@@ -17,7 +18,7 @@ from moocflix.entrypoints.services import SERVICES
 from moocflix.platform import data_folder
 from moocflix.platform.migrations import examine_database
 from moocflix.platform.postgres_address import running_address
-from moocflix.platform.settings import DatabaseSettings, PlatformSettings, Settings, SettingsError, load
+from moocflix.platform.settings import DatabaseSettings, PlatformSettings, Settings, SettingsError
 from moocflix.platform.storage.port import Storage
 from moocflix.platform.storage.settings import open_storage
 
@@ -41,7 +42,7 @@ class Finding:
 def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Look at one part after the other."""
     try:
-        settings = load(environ=environ)
+        settings = settings_here(environ)
         for section in {*PLATFORM_SECTIONS, *(kind for service in SERVICES for kind in service.settings)}:
             settings.of(section)
     except SettingsError as fault:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from moocflix.entrypoints import environment_file
 from moocflix.entrypoints.migrate import running_database, sources
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.errors import Conflict, NotFound
@@ -45,18 +46,7 @@ class SecretsDiffer(Conflict):
 
 def settings_of(file: Path) -> Settings:
     """The target's settings: a file with a line `MOOCFLIX_…=value` for each. Raises SettingsError."""
-    environ = {"MOOCFLIX_CONFIG": os.devnull}
-    for line in file.read_text(encoding="utf-8").splitlines():
-        text = line.strip().removeprefix("export ")
-        if not text or text.startswith("#"):
-            continue
-        name, equals, value = text.partition("=")
-        if not equals or not name.startswith("MOOCFLIX_"):
-            raise SettingsError(
-                f"{file} must have lines such as MOOCFLIX_DATABASE_URL=postgresql://…, and has {text!r}."
-            )
-        environ[name] = value.strip().strip("\"'")
-    return load(environ=environ)
+    return load(environ={"MOOCFLIX_CONFIG": os.devnull, **environment_file.read(file)})
 
 
 def routes(services: Sequence[str], here: DatabaseUrls, there: DatabaseUrls) -> list[Route]:

@@ -126,6 +126,14 @@ class Layout:
             **{f"MOOCFLIX_SERVICE_{name.upper()}_URL": self.internal_url(name) for name in self.services},
         }
 
+    def operator_environment(self, server: ServerAddress, databases: Mapping[str, str]) -> dict[str, str]:
+        """What a command is told that somebody gives by hand."""
+        return {
+            **self.environment(databases),
+            "MOOCFLIX_DATABASE_URL": server.dsn(),
+            **{f"MOOCFLIX_GATEWAY_{name.upper()}_URL": self.public_url(name) for name in self.services},
+        }
+
     def service_environment(self, name: str, database: str) -> dict[str, str]:
         """What the process of one service is told."""
         return {

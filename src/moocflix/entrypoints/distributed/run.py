@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from moocflix import __version__
+from moocflix.entrypoints import environment_file
 from moocflix.entrypoints.distributed.board import Board
 from moocflix.entrypoints.distributed.layout import BUCKET, HERE, REGION, Layout
 from moocflix.entrypoints.gateway import envoy as envoy_file
@@ -70,6 +71,7 @@ class Distribution:
         self._children: list[Child] = []
         self._supervisor: Supervisor | None = None
         self._layout: Layout | None = None
+        self._told: Path | None = None
 
     def run(self) -> None:
         """Start everything, say so, and keep it running."""
@@ -82,6 +84,8 @@ class Distribution:
             address = self._start_postgres()
             databases = layout.databases(address)
             self._migrate(address, databases)
+        self._told = layout.folder("run") / environment_file.NAME
+        environment_file.write(self._told, layout.operator_environment(address, databases))
         board = self._board(layout, databases)
         self._children = self._make_children(layout, databases, commands, s3_program)
         self._supervisor = Supervisor(self._children, record=board, signals=self._signals, say=self._say)
@@ -97,6 +101,8 @@ class Distribution:
             return
         if self._supervisor is not None:
             self._supervisor.stop()
+        if self._told is not None:
+            self._told.unlink(missing_ok=True)
         if self._postgres is not None:
             self._postgres.stop()
         self._lock.release()
