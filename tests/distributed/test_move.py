@@ -99,6 +99,8 @@ async def _enroll(http: httpx.AsyncClient, course: str, learner: dict[str, str])
     return (await http.post(f"/api/v1/courses/{course}/enroll", headers=learner)).status_code in {201, 409} or None
 
 
+# Two installations start in it, and the move runs three times.
+@pytest.mark.timeout(600)
 async def test_what_was_acknowledged_before_a_power_cut_is_there_after_a_move_that_was_cut_off_too(
     embedded: Installation, there: OtherPlace, tmp_path: Path
 ) -> None:
