@@ -22,8 +22,8 @@ from tests.distributed.trace_receiver import Receiver, receiving
 from tests.journeys.conftest import Installation, free_port, http
 
 __all__ = [
-    "brokered", "bus", "bus_urls", "carrier", "http", "installation", "kafka_server", "rabbit_server", "spread", "traces",
-    "web",
+    "brokered", "bus", "bus_urls", "carrier", "http", "installation", "kafka_server", "rabbit_server",
+    "spread", "traces", "web",
 ]  # fmt: skip
 
 START_SECONDS = 150
