@@ -138,8 +138,7 @@ def _route(path: PublicPath, *, closed: bool) -> Config:
     route: Config = {
         "match": match,
         "route": {"cluster": path.service, **timeout},
-        # The name of its spans.
-        "decorator": {"operation": path.template, "propagate": False},
+        "decorator": {"operation": path.shown, "propagate": False},
     }
     if path.streams:
         unlimited = {"@type": f"{_FILTERS}.buffer.v3.BufferPerRoute", "disabled": True}

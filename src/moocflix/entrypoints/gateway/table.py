@@ -28,6 +28,11 @@ class PublicPath:
     """Whether bodies of any length come or go, for as long as they take."""
 
     @property
+    def shown(self) -> str:
+        """The template for people, and for the names of spans: without the types of its parameters."""
+        return re.sub(r":[a-z]+\}", "}", self.template)
+
+    @property
     def methods(self) -> frozenset[str]:
         """All methods that are served."""
         return self.signed_in | self.anonymous
