@@ -27,8 +27,8 @@ async def is_admitted(
 ) -> bool:
     """Whether this person, whom the copies here let in nowhere, may watch all the same: an event may be on its way.
 
-    `is_open` and `enrolled` are what the copies say. A no is believed for a few seconds. Raises Unavailable while whom it
-    asks is away.
+    `is_open` and `enrolled` are what the copies say. A no is believed for a few seconds. Raises Unavailable while whom
+    it asks is away.
     """
     noes = context.part(Parts).noes
     if noes.has(user_id=user_id, course_id=course_id):
