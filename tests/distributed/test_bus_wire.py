@@ -1,6 +1,7 @@
 """What others find on the wire: each event under its topic's name and under its other names, as CloudEvents."""
 
 import asyncio
+import time
 from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
@@ -48,8 +49,9 @@ def consumed(servers: str, course_id: str) -> dict[str, Any]:
     consumer = Consumer({"bootstrap.servers": servers, "group.id": str(uuid4()), "auto.offset.reset": "earliest"})
     consumer.subscribe(sorted(NAMES))
     found: dict[str, Any] = {}
+    deadline = time.monotonic() + 60
     try:
-        for _ in range(60):
+        while time.monotonic() < deadline:
             record = consumer.poll(1)
             if record is not None and record.error() is None and record.key() == course_id.encode():
                 found[str(record.topic())] = record
