@@ -1,8 +1,12 @@
-"""What the tests of this folder need beside Python packages; run as a module it says what is missing."""
+"""What the tests of this folder need beside Python packages; run as a module it says what is missing, or fetches it."""
 
 import shutil
 import sys
+import tempfile
+from pathlib import Path
 
+from moocflix.platform.local_servers import versitygw
+from moocflix.platform.local_servers.kafka import KafkaServer
 from tests.faults.network import Network
 
 PROGRAMS = {
@@ -34,10 +38,17 @@ def _refused() -> list[str]:
         return [f"Networks of the tests' own need root, network namespaces and /dev/net/tun: {error}"]
 
 
+def fetch() -> None:
+    """Have what is fetched and built once, so that no test waits for it."""
+    KafkaServer(Path(tempfile.gettempdir())).fetch()
+    versitygw.program(print)
+
+
 if __name__ == "__main__":
     lacking = missing()
     for line in lacking:
         sys.stderr.write(f"{line}\n")
     if lacking:
         sys.stderr.write("The distributed tests cannot run on this machine; `make test` can.\n")
-    sys.exit(bool(lacking))
+        sys.exit(1)
+    fetch()

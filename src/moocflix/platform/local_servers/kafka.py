@@ -82,23 +82,18 @@ class KafkaServer:
         """What runs it, fetched and set up, for who looks after the process. Raises LocalServerError."""
         java = _program("java", "a Java runtime (17 or newer; on Debian: apt-get install openjdk-17-jre-headless)")
         self._data.mkdir(parents=True, exist_ok=True)
-        self._fetch()
+        self.fetch()
         properties = self._configure()
         classes = f"{self._libs}/*"
         self._format(java, classes, properties)
         logging = f"-Dlog4j2.configurationFile={self._data / 'log4j2.properties'}"
         return [java, *_JVM, logging, "-cp", classes, "kafka.Kafka", str(properties)]
 
-    def stop(self) -> None:
-        """End it in an orderly way."""
-        self._child.stop()
+    def fetch(self) -> None:
+        """Have the jars in the cache, which takes a minute the first time; several processes may want them at once.
 
-    def kill(self) -> None:
-        """End it as a power cut would."""
-        self._child.kill()
-
-    def _fetch(self) -> None:
-        """Have the jars in the cache; several processes may want them at once."""
+        Raises LocalServerError.
+        """
         done = self._libs.parent / "complete"
         if done.exists():
             return
@@ -117,6 +112,14 @@ class KafkaServer:
             done.touch()
         finally:
             lock.release()
+
+    def stop(self) -> None:
+        """End it in an orderly way."""
+        self._child.stop()
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._child.kill()
 
     def _configure(self) -> Path:
         ports = self._data / "ports.json"
