@@ -1,5 +1,5 @@
 """An installation of its own, to break."""
 
-from tests.distributed.conftest import spread
+from tests.distributed.conftest import spread, traces
 
-__all__ = ["spread"]
+__all__ = ["spread", "traces"]
