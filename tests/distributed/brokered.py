@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from uuid import uuid4
 
@@ -59,16 +58,6 @@ class Brokered:
     def table(self, *arguments: str) -> list[list[str]]:
         """A command's table, without its head."""
         return [line.split() for line in self.moocflix(*arguments).splitlines()[1:]]
-
-    @contextmanager
-    def frozen(self, name: str) -> Iterator[None]:
-        """One of the processes asleep."""
-        process = self.processes[name]
-        process.send_signal(signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            process.send_signal(signal.SIGCONT)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from moocflix.platform.events.envelope import Message
 from moocflix.platform.settings import load
 from tests.distributed.brokered import Brokered, courses, known_to_enrollments
 from tests.distributed.bus_office import until
+from tests.distributed.frozen import frozen
 from tests.journeys.test_first_course import data_of, sign_up
 
 pytestmark = pytest.mark.parametrize("carrier", ["kafka", "rabbitmq"], indirect=True)
@@ -59,7 +60,7 @@ async def test_lag_shows_what_waits_for_a_group_and_what_was_not_sent(
 ) -> None:
     teacher = await sign_up(web, "instructor")
     await all_is_read(brokered)
-    with brokered.frozen("work"):
+    with frozen(brokered.processes["work"].pid):
         await courses(web, 5, teacher)
 
         async def behind() -> bool:
@@ -67,7 +68,7 @@ async def test_lag_shows_what_waits_for_a_group_and_what_was_not_sent(
             return sum(number for (group, _), number in found.items() if group == "enrollments") >= 5
 
         await until(behind, seconds=60)
-        with brokered.frozen("relay"):
+        with frozen(brokered.processes["relay"].pid):
             await courses(web, 3, teacher)
             said = waiting(brokered.table("events", "lag"))
             assert said["relay", "courses"] >= 3

@@ -1,32 +1,21 @@
 """What is frozen (SIGSTOP) is worse than what is dead: its connections stay open, and it comes back with old work."""
 
 import asyncio
-import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 import pytest
 
 from moocflix.platform.events.unsent import unsent
 from tests.distributed.bus_office import BusOffice, books, each_in_order
+from tests.distributed.frozen import frozen
 from tests.platform.post_office import archive
 
 pytestmark = pytest.mark.parametrize("carrier", ["kafka", "rabbitmq"], indirect=True)
 
 # Longer than RabbitMQ's connections are waited for, and than Kafka's consumers may be silent.
 FROZEN_SECONDS = 12
-
-
-@contextmanager
-def frozen(pid: int) -> Iterator[None]:
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 @pytest.fixture

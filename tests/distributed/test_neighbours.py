@@ -4,8 +4,6 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +11,7 @@ import httpx
 
 from moocflix.platform.client import TIME_LIMIT
 from tests.distributed.conftest import Spread
+from tests.distributed.frozen import frozen
 from tests.journeys.conftest import eventually
 from tests.journeys.test_first_course import data_of, sign_up
 
@@ -20,15 +19,6 @@ COURSE = {
     "title": "Knots", "description": "For sailors.", "category": "Crafts", "difficulty": "Beginner", "price": 0,
     "currency": "EUR", "status": "published",
 }  # fmt: skip
-
-
-@contextmanager
-def frozen(pid: int) -> Iterator[None]:
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 async def unavailable(http: httpx.AsyncClient, path: str, headers: dict[str, str] | None = None) -> None:
