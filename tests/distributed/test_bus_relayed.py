@@ -72,6 +72,7 @@ async def test_what_is_no_event_of_ours_parks(bus: BusOffice) -> None:
         await bus.publish([book], [1])
         await until(lambda: bus.value("SELECT count(*) FROM dead_letters"))
         await bus.handled(shelf, 1)
+        assert await bus.value("SELECT data FROM dead_letters") == {"unreadable": "this is no JSON"}
 
 
 async def test_several_relays_share_the_work_and_keep_the_order(bus: BusOffice) -> None:

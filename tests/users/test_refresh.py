@@ -40,6 +40,7 @@ async def test_it_goes_on_for_as_long_as_it_is_used(platform: TestPlatform, ada:
     for _ in range(5):
         clock.turn(timedelta(days=29))
         token = await renewed(platform, token)
+    assert await status(platform, token) == 200
 
 
 async def test_a_session_ends_when_it_is_not_used(platform: TestPlatform, ada: Person) -> None:
