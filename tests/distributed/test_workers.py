@@ -17,6 +17,7 @@ import httpx
 import psutil
 import pytest
 
+from moocflix.platform.local_servers.kafka import KafkaServer
 from tests.distributed.test_neighbours import COURSE
 from tests.journeys.conftest import Installation, eventually, free_port, wait_until_ready
 from tests.journeys.test_first_course import data_of, sign_up
@@ -26,7 +27,8 @@ LIMIT = 60
 
 
 @pytest.fixture(scope="module")
-def trio() -> Iterator[Installation]:
+def trio(kafka_server: KafkaServer) -> Iterator[Installation]:
+    """Over Kafka, so that its events have to leave it."""
     folder = Path(tempfile.mkdtemp(prefix="moocflix-workers-"))
     folder.chmod(0o755)
     port = free_port()
@@ -36,6 +38,8 @@ def trio() -> Iterator[Installation]:
         "MOOCFLIX_DATA": str(folder / "data"),
         "MOOCFLIX_HTTP_API_LIMIT": str(LIMIT),
         "MOOCFLIX_HTTP_AUTH_LIMIT": "100000",
+        "MOOCFLIX_EVENTS_BUS": "kafka",
+        "MOOCFLIX_KAFKA_SERVERS": kafka_server.bootstrap_servers,
     }
     with (folder / "log").open("wb") as log:
         command = [sys.executable, "-m", "moocflix", "up", "--workers", str(WORKERS)]
@@ -92,6 +96,16 @@ async def test_requests_are_counted_together(trio: Installation) -> None:
     grown = LIMIT * (time.monotonic() - began) / 60
     assert LIMIT <= statuses.count(200) <= LIMIT + grown + 1
     assert statuses.count(200) + statuses.count(429) == 2 * LIMIT
+
+
+async def test_over_a_broker_its_events_leave_it(trio: Installation) -> None:
+    teacher = await person(trio, "instructor")
+    data_of(await anew(trio, "POST", "/api/v1/courses", json=COURSE, headers=teacher))
+
+    async def sent() -> bool | None:
+        return 'moocflix_outbox_depth{service="courses"} 0.0' in (await anew(trio, "GET", "/metrics")).text or None
+
+    await eventually(sent, seconds=30)
 
 
 async def test_everybody_reads_what_was_just_written(trio: Installation) -> None:

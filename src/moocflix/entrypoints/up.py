@@ -19,6 +19,7 @@ from moocflix.platform import data_folder
 from moocflix.platform.data_folder import DataFolderError
 from moocflix.platform.database.budget import check_budget, most_connections
 from moocflix.platform.database.urls import DatabaseUrls
+from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.migration_files import MigrationError
 from moocflix.platform.migrations import migrate
 from moocflix.platform.postgres_options import PostgresOptions, PostgresSettings
@@ -77,6 +78,8 @@ class Platform:
             environ |= shared.environ
             commands = shared.commands
         ours = [sys.executable, "-m", "moocflix"]
+        if settings.of(EventsSettings).bus != "postgres":
+            commands["relay"] = [*ours, "relay"]
         children = [
             Child(name, command, environ=environ, log=None if logs else self._data / "logs" / f"{name}.log", nice=nice)
             # Who waits for an answer goes before what can wait.
