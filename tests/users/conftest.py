@@ -1,10 +1,12 @@
 """What the tests of users ask for again and again."""
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
 import pytest
 
+from moocflix.platform.auth.passwords import PasswordHasher
 from moocflix.platform.database.transaction import Database
 from moocflix.services.users.session.model import Lives
 from moocflix.services.users.settings import UsersSettings
@@ -29,6 +31,20 @@ def database(platform: TestPlatform) -> Database:
 def lives() -> Lives:
     """How long things of a session last, as shipped."""
     return Lives.of(UsersSettings())
+
+
+@pytest.fixture
+def hashes_as_shipped(platform: TestPlatform) -> Iterator[None]:
+    """Passwords are hashed with the parameters that the platform is shipped with."""
+    context, shipped = platform.context("users"), UsersSettings()
+    weak = context.part(PasswordHasher)
+    strong = PasswordHasher(
+        memory_kib=shipped.password_memory_kib, passes=shipped.password_passes, threads=1, queue=shipped.password_queue
+    )
+    context.keep(strong)
+    yield
+    context.keep(weak)
+    strong.close()
 
 
 def refusal(response: Any) -> tuple[int, str, list[str]]:

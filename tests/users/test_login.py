@@ -122,6 +122,7 @@ async def test_one_who_is_wrong_keeps_nobody_else_from_signing_in(platform: Test
     assert (await platform.http.post(LOGIN, json=login(eve.email))).status_code == 200
 
 
+@pytest.mark.usefixtures("hashes_as_shipped")
 async def test_a_hash_of_weaker_parameters_is_replaced(platform: TestPlatform, ada: Person) -> None:
     weak = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
     database = platform.database("users")

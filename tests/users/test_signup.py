@@ -130,6 +130,7 @@ async def test_twenty_people_of_one_name_have_twenty_usernames(platform: TestPla
     assert all(row["username"].startswith("ada_lovelace") for row in usernames)
 
 
+@pytest.mark.usefixtures("hashes_as_shipped")
 async def test_the_password_is_kept_as_argon2id_at_owasps_parameters(platform: TestPlatform) -> None:
     data_of(await platform.http.post(SIGNUP, json=ADA))
     kept = await platform.database("users").reader.fetchval("SELECT password_hash FROM users")
