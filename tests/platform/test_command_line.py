@@ -10,8 +10,8 @@ from moocflix.entrypoints.cli import moocflix
 
 COMMANDS = [
     "up", "serve", "work", "migrate", "users", "users create-admin", "openapi", "doctor", "demo", "events",
-    "events list", "events lag", "events rewind", "events dead", "events dead list", "events dead replay",
-    "events dead drop",
+    "events list", "events lag", "events rewind", "events after-restore", "events dead", "events dead list",
+    "events dead replay", "events dead drop",
 ]  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from moocflix.platform.database.transaction import Tx
 from moocflix.platform.events import dead_letters, groups
 from moocflix.platform.events.bus import Bus
 from moocflix.platform.events.envelope import Message
+from moocflix.platform.events.restoring import reset_positions
 from moocflix.platform.service import Copy, Reaction, Service
 from tests.platform.post_office import (
     BOOK_UPDATE,
@@ -165,9 +166,8 @@ async def test_after_a_restore_nothing_is_lost_and_nothing_happens_twice(office:
         # As a dump leaves it: numbers of a cluster that is no more, far ahead of this one's.
         await connection.execute("UPDATE library.outbox SET xid = '900000000'")
         await connection.execute("UPDATE archive.offsets SET old_snapshot = '900000000:900000000:'")
-    async with connection.transaction():
-        await groups.reset_positions(connection, SERVICES)
     await connection.close()
+    await reset_positions(dict.fromkeys(SERVICES, office.urls.owner))
     await office.publish(book, 3)
     await office.settle(archive())
     assert await effects(office) == [(book, 1), (book, 2), (book, 3)]

@@ -2,10 +2,8 @@
 
 import os
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 import click
 
@@ -13,8 +11,6 @@ from moocflix import __version__
 
 if TYPE_CHECKING:
     from moocflix.platform.settings import Settings
-
-_SINCE = click.DateTime(["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d"])
 
 # For commands that live in a module of their own: everything after their name, --help too, is handed on.
 _HANDS_ON: dict[str, Any] = {"add_help_option": False, "context_settings": {"ignore_unknown_options": True}}
@@ -198,102 +194,15 @@ def demo(arguments: tuple[str, ...]) -> None:
     command.main(args=list(arguments), prog_name="moocflix demo")
 
 
-@moocflix.group()
-def events() -> None:
+@moocflix.command(**_HANDS_ON)
+@_arguments
+def events(arguments: tuple[str, ...]) -> None:
     """See and mend what services tell each other."""
+    from moocflix.entrypoints.events_command import events as command
 
-
-@events.command("list")
-def list_topics() -> None:
-    """List every topic with who publishes it and who reacts to it."""
-    from moocflix.entrypoints.events import topics
-
-    _table(("TOPIC", "PUBLISHED BY", "REACTING", "ALSO AS"), topics())
-
-
-@events.command()
-def lag() -> None:
-    """Show how far each group of reactions is behind each service whose events it reads."""
-    from moocflix.entrypoints.events import lags
-
-    _table(("GROUP", "READS FROM", "WAITING", "OLDEST"), lags(_settings()))
-
-
-@events.command()
-@click.argument("group")
-@click.option(
-    "--since", type=_SINCE, help="From this time on (UTC if it names no zone); from the beginning if left out."
-)
-@click.option("--source", "sources", multiple=True, help="Only what this service has published; may be repeated.")
-@click.confirmation_option(prompt="Its reactions will run again on all of this. Go on?")
-def rewind(group: str, since: datetime | None, sources: tuple[str, ...]) -> None:
-    """Have GROUP (a service) read events again. Refused where its reactions act on more than its database."""
-    from moocflix.entrypoints.events import rewind as run
-
-    rewound = run(_settings(), group, since, sources)
-    click.echo(f"{group} reads again from {', '.join(rewound)}." if rewound else f"{group} reads from none of these.")
-
-
-@events.group()
-def dead() -> None:
-    """Messages that failed for good: look at them, try them again, or forget them."""
-
-
-_group = click.argument("group")
-_topic = click.option("--topic", help="Only messages of this topic.")
-_ids = click.argument("ids", nargs=-1, type=click.UUID, metavar="[ID]...")
-_all = click.option("--all", "everything", is_flag=True, help="Every message of the group, or of the topic.")
-
-
-@dead.command("list")
-@click.argument("group", required=False)
-@_topic
-@click.option("--limit", default=100, show_default=True, help="At most so many of each group.")
-def list_dead(group: str | None, topic: str | None, limit: int) -> None:
-    """List the dead letters of GROUP (a service), or of all, the oldest first."""
-    from moocflix.entrypoints.events import dead_letters
-
-    _table(("GROUP", "ID", "TOPIC", "KEY", "PARKED", "TRIES", "ERROR"), dead_letters(_settings(), group, topic, limit))
-
-
-@dead.command()
-@_group
-@_ids
-@_topic
-@_all
-def replay(group: str, ids: tuple[UUID, ...], topic: str | None, *, everything: bool) -> None:
-    """Have GROUP try dead letters again: those with these IDs, or --all."""
-    _require_choice(ids, topic, everything=everything)
-    from moocflix.entrypoints.events import replay as run
-
-    click.echo(f"{run(_settings(), group, ids, topic)} messages are tried again.")
-
-
-@dead.command()
-@_group
-@_ids
-@_topic
-@_all
-@click.confirmation_option(prompt="They are lost for good. Go on?")
-def drop(group: str, ids: tuple[UUID, ...], topic: str | None, *, everything: bool) -> None:
-    """Forget dead letters of GROUP: those with these IDs, or --all."""
-    _require_choice(ids, topic, everything=everything)
-    from moocflix.entrypoints.events import drop as run
-
-    click.echo(f"{run(_settings(), group, ids, topic)} messages are forgotten.")
+    command.main(args=list(arguments), prog_name="moocflix events", obj=_settings())
 
 
 def _leave_rich_out() -> None:
     """Keep structlog and httpx from loading what paints terminals: it costs 0.2 s at the start, and 4 MB for good."""
     sys.modules["rich"] = None  # type: ignore[assignment]
-
-
-def _require_choice(ids: tuple[UUID, ...], topic: str | None, *, everything: bool) -> None:
-    if bool(ids) == (everything or topic is not None):
-        raise click.UsageError("Name messages by their IDs, or say --topic or --all.")
-
-
-def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
-    widths = [max(len(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
-    for row in [heads, *rows]:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

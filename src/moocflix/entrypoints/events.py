@@ -18,6 +18,7 @@ from moocflix.platform.events import groups, resending
 from moocflix.platform.events.broker import Broker
 from moocflix.platform.events.brokers import groups_of, open_broker
 from moocflix.platform.events.bus import Bus
+from moocflix.platform.events.restoring import reset_positions
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.events.unsent import unsent
 from moocflix.platform.service import Service
@@ -64,6 +65,15 @@ def rewind(settings: Settings, group: str, since: datetime | None, sources: Sequ
             return await resending.rewind(service, database, buses, broker, time=time, sources=sources or None)
 
     return _run(settings, ask)
+
+
+def reset(settings: Settings) -> None:
+    """Have every event count as new, after a restore."""
+
+    async def ask(urls: DatabaseUrls) -> None:
+        await reset_positions({service.name: urls.owner_at(urls.admin_of(service.name)) for service in SERVICES})
+
+    _run(settings, ask)
 
 
 def dead_letters(settings: Settings, group: str | None, topic: str | None, limit: int) -> list[tuple[str, ...]]:

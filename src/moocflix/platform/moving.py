@@ -1,8 +1,7 @@
 """Moving a service's tables from one database into another: the rows, the sequences, and where readers of events stand.
 
 The schemas are there already, made by the same migrations. Each service moves in one transaction of its own on either
-side. Transaction ids mean nothing in another cluster, so every event is given to a transaction of the new one and every
-position is set before it: groups read all events that are kept once more, and their inboxes take only what is new.
+side.
 """
 
 import asyncio
@@ -15,7 +14,7 @@ import asyncpg
 
 from moocflix.platform.errors import Conflict
 from moocflix.platform.events.bus import schema_of
-from moocflix.platform.events.groups import reset_offsets, reset_outboxes
+from moocflix.platform.events.restoring import reset_positions
 
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
@@ -97,7 +96,7 @@ async def move_tables(routes: Sequence[Route], *, replace: bool = False) -> dict
             target.transaction(),
         ):
             moved[route.service] = await _move_schema(route.service, source, target)
-    await _reset(routes)
+    await reset_positions({route.service: route.target for route in routes})
     return moved
 
 
@@ -178,13 +177,3 @@ async def _copy(source: Connection, target: Connection, *, schema: str, table: s
             table, schema_name=schema, columns=list(columns), source=arriving(), format="binary"
         )
     return int(status.rpartition(" ")[2])
-
-
-async def _reset(routes: Sequence[Route]) -> None:
-    before: dict[str, str] = {}
-    for route in routes:
-        async with _connected(route.target) as target, target.transaction():
-            before[route.service] = await reset_outboxes(target, [route.service])
-    for route in routes:
-        async with _connected(route.target) as target, target.transaction():
-            await reset_offsets(target, route.service, before=before)

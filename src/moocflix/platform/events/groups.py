@@ -1,9 +1,8 @@
-"""What an operator sees and does of consumer groups: how far behind they are, reading again, after a restore."""
+"""What an operator sees and does of consumer groups: how far behind they are, reading again."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
 
 from moocflix.platform import leases
 from moocflix.platform.database.transaction import Database, Tx
@@ -163,44 +162,3 @@ async def _target(bus: Fetches, source: str, topics: Sequence[str], read: Positi
     row = (await bus.fetch(_FLOOR.format(**names), read.old, read.new, read.last_seq, list(topics), wanted.last_seq))[0]
     oldest = await oldest_after(bus, source, row["floor"])
     return _Target(source, Position(NOTHING, wanted.new, row["floor"]), oldest)
-
-
-class _Executes(Protocol):
-    async def execute(self, query: str, *args: Any) -> Any: ...
-
-    async def fetchval(self, query: str, *args: Any) -> Any: ...
-
-
-async def reset_positions(connection: _Executes, services: Sequence[str]) -> None:
-    """After a restore or a move: transaction ids have died with the old cluster.
-
-    Every event becomes one of the present transaction, every position the snapshot before it; inboxes absorb the
-    repeats. `connection` is one of the owner of all these schemas, in a fresh transaction that the caller commits.
-    """
-    before = await reset_outboxes(connection, services)
-    for service in services:
-        await reset_offsets(connection, service, before=dict.fromkeys(services, before))
-
-
-async def reset_outboxes(connection: _Executes, services: Sequence[str]) -> str:
-    """Give the services' events to the present transaction, which has written nothing yet; the snapshot before it."""
-    # Taken while this transaction has no id: one that has begun to write would count as seen.
-    before: str = await connection.fetchval("SELECT pg_current_snapshot()::text")
-    for service in services:
-        await connection.execute(f"UPDATE {schema_of(service)}.outbox SET xid = pg_current_xact_id()")  # noqa: S608
-        await connection.execute(
-            f"UPDATE {schema_of(service)}.relays "  # noqa: S608 - the name is quoted
-            f"SET old_snapshot = '{before}', new_snapshot = NULL, last_seq = 0, expires_at = '-infinity'"
-        )
-    return before
-
-
-async def reset_offsets(connection: _Executes, service: str, *, before: Mapping[str, str]) -> None:
-    """Set the group's positions to these snapshots, by source."""
-    await connection.execute(
-        f"UPDATE {schema_of(service)}.offsets AS kept "  # noqa: S608 - the name is quoted
-        "SET old_snapshot = reset.snapshot::pg_snapshot, new_snapshot = NULL, last_seq = 0 "
-        "FROM unnest($1::text[], $2::text[]) AS reset (source, snapshot) WHERE kept.source = reset.source",
-        list(before),
-        list(before.values()),
-    )
