@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
+import psutil
 import pytest
 
 from moocflix.platform.data_folder import DataFolderError
@@ -151,6 +152,18 @@ def test_a_killed_postmaster_starts_again_at_once(server: PostgresServer) -> Non
     ask(address, "CREATE TABLE kept AS SELECT 7 AS value")
     assert server.pid
     os.kill(server.pid, signal.SIGKILL)
+    assert ask(server.start(), "SELECT value FROM kept") == 7
+
+
+def test_it_stops_while_it_recovers_from_a_crash(server: PostgresServer) -> None:
+    address = server.start()
+    ask(address, "CREATE TABLE kept AS SELECT 7 AS value")
+    for _ in range(4):
+        server.start()
+        psutil.Process(server.pid).children()[0].kill()
+        while probe(address.host, address.port) == "ready":
+            pass
+        server.stop(seconds=600)  # told to be fast it would take all of that
     assert ask(server.start(), "SELECT value FROM kept") == 7
 
 
