@@ -1,7 +1,6 @@
 """What keeps a process's idea of good tokens fresh: keys and revocations, at the start and for as long as it runs."""
 
 import asyncio
-import contextlib
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -15,6 +14,7 @@ from moocflix.platform.auth.revocations import Revocations
 from moocflix.platform.auth.tokens import TokenVerifier
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.errors import Refusal
+from moocflix.platform.waiting import wait_at_most
 
 _log = structlog.get_logger()
 
@@ -86,8 +86,7 @@ class TokenWatch:
     async def run(self) -> None:
         """Ask for news for ever; cancel it to end it. The keys are asked for at every thirtieth time."""
         for turn in itertools.count(1):
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), self._seconds)
+            await wait_at_most(self._seconds, self._news)
             self._news.clear()
             await self.revocations.poll()
             if turn % _KEYS_EVERY == 0 or not self.verifier.has_keys:

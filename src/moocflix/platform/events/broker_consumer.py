@@ -20,6 +20,7 @@ from moocflix.platform.events.failures import AWAY
 from moocflix.platform.events.inbox import LEASE, TOGETHER, Inbox, LeaseLost
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.service import Service, ServiceContext
+from moocflix.platform.waiting import wait_at_most
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 15.0
@@ -119,8 +120,7 @@ class BrokerConsumer:
             except (*AWAY, asyncpg.QueryCanceledError) as error:
                 cause = type(error.__cause__ or error).__name__
                 _log.warning("group.paused", group=self.group, error=cause, seconds=pause)
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._stopping.wait(), pause)
+                await wait_at_most(pause, self._stopping)
                 pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def _prepare_and_receive(self) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import timedelta
 from time import monotonic
 from typing import Protocol
@@ -18,6 +17,7 @@ from moocflix.platform.events.postgres import Batch, Position, positions, save
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.ids import new_id
 from moocflix.platform.service import Service, ServiceContext
+from moocflix.platform.waiting import wait_at_most
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 15.0
@@ -116,8 +116,7 @@ class Consumer:
             pass
 
     async def _again_after(self, seconds: float) -> None:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), seconds)
+        await wait_at_most(seconds, self._stopping)
         self.look_everywhere()
 
     async def _hold(self) -> bool:

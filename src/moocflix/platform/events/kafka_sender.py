@@ -10,6 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from moocflix.platform.events.broker import Parcel
 from moocflix.platform.events.cloudevents import JSON, NAMES, attributes_of
 from moocflix.platform.events.envelope import Message
+from moocflix.platform.waiting import wait_at_most
 
 PREFIX = "ce_"
 """Before the names of CloudEvents attributes, in binary mode."""
@@ -77,8 +78,7 @@ class Sender:
                 await asyncio.sleep(_POLL_SECONDS)
                 continue
             self._sent.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._sent.wait(), _IDLE_SECONDS)
+            await wait_at_most(_IDLE_SECONDS, self._sent)
 
 
 class _Batch:

@@ -168,7 +168,8 @@ class _RabbitSubscription:
             await self.close()
             raise
         try:
-            came = [await asyncio.wait_for(self._arrived.get(), seconds)]
+            async with asyncio.timeout(seconds):
+                came = [await self._arrived.get()]
         except TimeoutError:
             return []
         while not self._arrived.empty():

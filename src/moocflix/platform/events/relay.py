@@ -22,6 +22,7 @@ from moocflix.platform.events.postgres import BUCKETS, Batch, OutboxReader, Posi
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.ids import new_id
 from moocflix.platform.trace import trace_of
+from moocflix.platform.waiting import wait_at_most
 
 _RETRY_SECONDS = 1.0
 # At rest an event goes out at once; under load those of so long go together, which spares everybody's processor.
@@ -238,8 +239,7 @@ class Relay:
             if not more:
                 await asyncio.sleep(_PAUSE_SECONDS)
                 # Another's bucket is looked at again when its lease may have ended.
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(news.wait(), self._lease_seconds)
+                await wait_at_most(self._lease_seconds, news)
             news.clear()
             try:
                 more = await bucket.step()
