@@ -158,8 +158,7 @@ class Runtime:
         await self._neighbours.close()
         await self._limiter.close()
         await spans.stop()
-        for pool in self._pools:
-            await pool.close()
+        await asyncio.gather(*(pool.close() for pool in self._pools))
 
     def wake(self, source: str) -> None:
         """A commit of `source` has left events: its pages are stale, and consumers have something to do."""

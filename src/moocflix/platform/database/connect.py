@@ -22,6 +22,7 @@ before the end of the connection is noticed.
 """
 
 CONNECT_SECONDS = 5.0
+_CLOSE_SECONDS = 1.0
 # A connection is lost after about eight seconds without any sign from the other end: nobody answers the probes, or
 # acknowledges what was sent. Both ends watch, each for itself.
 _LOST_MS = 8_000
@@ -54,6 +55,14 @@ async def connect(dsn: str, **server_settings: str) -> Connection:
         connection_class=_Watched,
         server_settings={"application_name": "moocflix", **_THEIRS, **server_settings},
     )
+
+
+async def hang_up(connection: Connection) -> None:
+    """Close a connection as is proper, or, where that fails, all the same."""
+    try:
+        await connection.close(timeout=_CLOSE_SECONDS)
+    except (asyncpg.PostgresError, *LOST):
+        connection.terminate()
 
 
 class _Watched(Connection):

@@ -15,7 +15,7 @@ import asyncpg
 import msgspec
 
 from moocflix.platform import spans
-from moocflix.platform.database.connect import LOST, Connection, connect
+from moocflix.platform.database.connect import LOST, Connection, connect, hang_up
 from moocflix.platform.errors import Unavailable
 
 _WAIT_SECONDS = 10.0
@@ -92,13 +92,9 @@ class Pool:
     async def close(self) -> None:
         """Close what is idle; what is in use closes when it is given back."""
         self._closed = True
-        while self._idle:
-            connection, _ = self._idle.pop()
-            self._open -= 1
-            try:
-                await connection.close(timeout=1)
-            except (asyncpg.PostgresError, *LOST):
-                connection.terminate()
+        idle, self._idle = self._idle, []
+        self._open -= len(idle)
+        await asyncio.gather(*(hang_up(connection) for connection, _ in idle))
         while self._waiting:
             self._wake_one()
 

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import asyncpg
 import structlog
 
-from moocflix.platform.database.connect import LOST, Connection, connect
+from moocflix.platform.database.connect import LOST, Connection, connect, hang_up
 from moocflix.platform.errors import Unavailable
-from moocflix.platform.events.wakeups import CHANNEL, hang_up
+from moocflix.platform.events.wakeups import CHANNEL
 
 NOTHING = "1:1:"
 """The snapshot that sees no transaction at all."""

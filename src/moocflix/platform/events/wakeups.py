@@ -9,7 +9,7 @@ import asyncio
 import asyncpg
 import structlog
 
-from moocflix.platform.database.connect import LOST, Connection, connect
+from moocflix.platform.database.connect import LOST, Connection, connect, hang_up
 
 CHANNEL = "moocflix_outbox"
 
@@ -67,11 +67,3 @@ class Wakeups:
         except _FAILURES as error:
             _log.warning("wakeup.lost", sources=sources, error=type(error).__name__)
             await asyncio.sleep(_AWAY_SECONDS)
-
-
-async def hang_up(connection: Connection) -> None:
-    """Close a connection as is proper, or, where that fails, all the same."""
-    try:
-        await connection.close(timeout=_CLOSE_SECONDS)
-    except _FAILURES:
-        connection.terminate()
