@@ -88,8 +88,17 @@ class Up:
         """End it by a signal, if it still runs; what it has said."""
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)
-            self._process.wait(PATIENCE)
+            try:
+                self._process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                raise AssertionError(f"it does not stop:\n{self._state()}") from None
         return self.said()
+
+    def _state(self) -> str:
+        """What runs, and what was said and logged last."""
+        logs = sorted((self.data / "logs").glob("*.log"))
+        last = [f"{log.name}:\n" + "\n".join(log.read_text(errors="replace").splitlines()[-15:]) for log in logs]
+        return "\n".join([*map(str, self.processes()), self.said(), *last])
 
     def close(self) -> None:
         """End it for good."""
