@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -22,6 +23,12 @@ LIMITS = {"MOOCFLIX_HTTP_API_LIMIT": "1000000", "MOOCFLIX_HTTP_AUTH_LIMIT": "100
 # Nearly every test makes people: with passwords hashed as shipped, that alone is a sixth of the whole run's time.
 # Tests of the hashes ask for `hashes_as_shipped`; real processes always hash as shipped.
 _WEAK_HASHES = {"MOOCFLIX_USERS_PASSWORD_MEMORY_KIB": "8", "MOOCFLIX_USERS_PASSWORD_PASSES": "1"}
+
+
+def pytest_configure() -> None:
+    """Have what tests start hear Ctrl-C: a shell that starts this process in the background has it ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
