@@ -4,12 +4,14 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from uuid import uuid4
 
 import pytest
 
+from moocflix.platform.database.transaction import in_transaction
 from moocflix.platform.errors import Unavailable
 from moocflix.platform.events.failures import AWAY
-from tests.platform.post_office import PostOffice
+from tests.platform.post_office import BOOK_UPDATE, BookState, PostOffice
 
 # In each turn of the loop the driver knows a little more of what has happened.
 TURNS = range(5)
@@ -62,3 +64,18 @@ async def test_a_transaction_fails_as_one_that_may_be_tried_again(office: PostOf
     with pytest.raises(AWAY):
         await cut_within()
     assert await database.reader.fetchval("SELECT 1") == 1
+
+
+async def test_a_commit_that_cannot_write_its_events_gives_the_connection_back(office: PostOffice) -> None:
+    database = office.database("library", size=1)
+
+    async def cut_before_the_end() -> None:
+        async with database.transaction() as tx:
+            await tx.execute("SELECT 1")
+            tx.publish(BOOK_UPDATE, BookState(book_id=uuid4(), version=1, title=""))
+            cut_unseen(office)
+
+    with pytest.raises(AWAY):
+        await cut_before_the_end()
+    assert not in_transaction()
+    assert await database.reader.fetchval("SELECT count(*) FROM outbox") == 0

@@ -150,9 +150,13 @@ class Tx:
             yield
 
     async def commit(self) -> None:
-        """Write the queued events, commit, then tell who waits for either."""
-        if self._rows:
-            await insert_rows(self, self._rows)
+        """Write the queued events, commit, then tell who waits for either; all is undone where that fails."""
+        try:
+            if self._rows:
+                await insert_rows(self, self._rows)
+        except BaseException:
+            await self.rollback()
+            raise
         await self._commit()
         if self._wakes:
             self._wake(self._source)
