@@ -168,6 +168,14 @@ async def test_a_long_log_is_read_in_batches_from_any_point(office: PostOffice, 
     assert follower.versions()[str(KEYS[0])] == list(range(1, 501))
 
 
+async def test_batches_of_one_come_to_an_end(office: PostOffice, bus: Bus) -> None:
+    follower = Follower(bus, batch=1)
+    assert await follower.read() == 0
+    for version in (1, 2):
+        await office.publish(KEYS[0], version)
+    assert await follower.read() == 2
+
+
 async def test_a_batch_that_is_wide_again_after_a_first_window_starts_where_that_ended(
     office: PostOffice, bus: Bus
 ) -> None:

@@ -154,8 +154,9 @@ class OutboxReader:
             return await self._within(position, position.new)
         rows = await self._bus.fetch(self._open, position.old, self._wanted, self._batch)
         snapshot: str = rows[0]["snapshot"]
-        if len(rows) < self._batch:
-            found = sorted((row for row in rows if row["seq"] is not None), key=lambda row: row["seq"])
+        # One row without an event stands for none.
+        found = sorted((row for row in rows if row["seq"] is not None), key=lambda row: row["seq"])
+        if len(found) < self._batch:
             return Batch([self._message(row) for row in found], Position(snapshot), more=False)
         return await self._within(Position(position.old, snapshot, await self._below(position.old)), snapshot)
 
