@@ -5,6 +5,7 @@ from collections import Counter
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -220,5 +221,39 @@ async def test_a_job_that_is_enqueued_wakes_the_worker(office: PostOffice) -> No
     await asyncio.sleep(0.3)
     await enqueue(office, "work")
     await asyncio.wait_for(ran.wait(), 2)
+    stop.set()
+    await task
+
+
+async def test_a_statement_that_takes_too_long_ends_no_worker(office: PostOffice) -> None:
+    done: list[UUID] = []
+
+    async def work(run: JobRun) -> None:
+        done.append(run.id)
+
+    async def first_done() -> bool:
+        return len(done) == 1
+
+    async def second_done() -> bool:
+        return len(done) == 2
+
+    stop, task = await running(office.worker(doing(work)))
+    await enqueue(office, "work")
+    await until(first_done)
+    other, watcher = [await asyncpg.connect(office.urls.admin) for _ in range(2)]
+
+    async def cancelled() -> Any:
+        return await watcher.fetchval(
+            "SELECT bool_or(pg_cancel_backend(pid)) FROM pg_stat_activity "
+            "WHERE usename = 'moocflix_archive' AND wait_event_type = 'Lock'"
+        )
+
+    async with other.transaction():
+        await enqueue(office, "work")
+        await other.execute("LOCK TABLE archive.jobs")
+        await until(cancelled)
+    await until(second_done)
+    for connection in (other, watcher):
+        await connection.close()
     stop.set()
     await task

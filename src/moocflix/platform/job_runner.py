@@ -12,7 +12,7 @@ from msgspec import Meta
 from moocflix.platform import jobs
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.errors import Unavailable
-from moocflix.platform.events.failures import AWAY, describe
+from moocflix.platform.events.failures import AWAY, HINDERED, describe
 from moocflix.platform.ids import new_id
 from moocflix.platform.service import Job, ServiceContext
 from moocflix.platform.settings import Section
@@ -144,7 +144,7 @@ class JobRunner:
                 self._look.clear()
                 try:
                     await self._start_due()
-                except AWAY as error:
+                except HINDERED as error:
                     _log.warning("jobs.away", service=self._context.name, error=type(error).__name__)
                     await asyncio.sleep(_AWAY_SECONDS)
                     self._look.set()
@@ -206,7 +206,7 @@ class JobRunner:
         try:
             await self._with_heartbeat(run)
         except asyncio.CancelledError:
-            with suppress(*AWAY):
+            with suppress(*HINDERED):
                 await self._write(_LATER, run, "its worker stopped", 1, 0.0)
             raise
         except JobLost:
@@ -258,7 +258,7 @@ async def _heartbeat(run: Run) -> None:
     pause = run.job.lease.total_seconds() / 3
     while True:
         await asyncio.sleep(pause)
-        with suppress(*AWAY):
+        with suppress(*HINDERED):
             await run.renew()
 
 

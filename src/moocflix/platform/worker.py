@@ -13,7 +13,7 @@ from moocflix.platform.events.broker import Broker
 from moocflix.platform.events.broker_consumer import BrokerConsumer
 from moocflix.platform.events.bus import Bus
 from moocflix.platform.events.consumer import Consumer
-from moocflix.platform.events.failures import AWAY
+from moocflix.platform.events.failures import HINDERED
 from moocflix.platform.events.groups import topics_by_source
 from moocflix.platform.events.postgres import OutboxReader
 from moocflix.platform.events.settings import EventsSettings
@@ -131,7 +131,7 @@ class Worker:
         while True:
             try:
                 await self.prepare()
-            except AWAY as error:
+            except HINDERED as error:
                 _log.warning("worker.away", error=type(error).__name__)
                 await asyncio.sleep(_RETRY_SECONDS)
             else:

@@ -6,12 +6,10 @@ from datetime import timedelta
 from time import monotonic
 from typing import Protocol
 
-import asyncpg
 import structlog
 
 from moocflix.platform import leases
-from moocflix.platform.errors import Unavailable
-from moocflix.platform.events.failures import AWAY
+from moocflix.platform.events.failures import HINDERED
 from moocflix.platform.events.inbox import LEASE, TOGETHER, Inbox, LeaseLost
 from moocflix.platform.events.postgres import Batch, Position, positions, save
 from moocflix.platform.events.settings import EventsSettings
@@ -82,7 +80,7 @@ class Consumer:
                 try:
                     await self._until_quiet()
                     pause = _FIRST_PAUSE
-                except (*AWAY, asyncpg.QueryCanceledError) as error:
+                except HINDERED as error:
                     _log.warning("group.paused", group=self.group, error=type(error).__name__, seconds=pause)
                     await self._again_after(pause)
                     pause = min(pause * 2, _LONGEST_PAUSE)
@@ -181,5 +179,5 @@ class Consumer:
             return
         try:
             await leases.release(self._database.reader, LEASE, holder=self._holder)
-        except (Unavailable, *AWAY):
+        except HINDERED:
             return

@@ -21,6 +21,9 @@ AWAY = (
     asyncpg.TransactionRollbackError,
 )
 
+# The platform's own statements are short: one that takes too long waits for a disk, or for a lock of a frozen process.
+HINDERED = (*AWAY, asyncpg.QueryCanceledError)
+
 
 def describe(error: BaseException) -> str:
     """One line for the operator.
