@@ -156,6 +156,12 @@ async def running(worker: Worker) -> tuple[asyncio.Event, "asyncio.Task[None]"]:
     return stop, asyncio.create_task(worker.run(stop))
 
 
+async def effects(office: PostOffice) -> list[tuple[UUID, int]]:
+    """What the archive's reactions have done, in order."""
+    rows = await office.database("archive", size=1).reader.fetch("SELECT id, version FROM effects ORDER BY number")
+    return [(row["id"], row["version"]) for row in rows]
+
+
 async def until(condition: Any, *, seconds: float = 10.0) -> None:
     """Wait until the coroutine function `condition` gives something true."""
     async with asyncio.timeout(seconds):

@@ -5,32 +5,25 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import asyncpg
 import pytest
 
 from moocflix.platform.database.transaction import Tx
 from moocflix.platform.events import dead_letters, groups
 from moocflix.platform.events.bus import Bus
 from moocflix.platform.events.envelope import Message
-from moocflix.platform.events.restoring import reset_positions
 from moocflix.platform.service import Copy, Reaction, Service
 from tests.platform.post_office import (
     BOOK_UPDATE,
-    SERVICES,
     BookState,
     PostOffice,
     archive,
     copy_book,
+    effects,
     note,
     upsert_book,
 )
 
 LATER = timedelta(hours=1)
-
-
-async def effects(office: PostOffice) -> list[tuple[UUID, int]]:
-    rows = await office.database("archive", size=1).reader.fetch("SELECT id, version FROM effects ORDER BY number")
-    return [(row["id"], row["version"]) for row in rows]
 
 
 async def refuse(_tx: Tx, _book: BookState, _message: Message) -> None:
@@ -154,23 +147,6 @@ async def test_what_a_worker_has_in_hand_while_its_group_is_rewound_is_not_kept(
     await rewinds[0]
     await office.settle(service)
     assert [version for _, version in await effects(office)][-3:] == [1, 2, 3]
-
-
-async def test_after_a_restore_nothing_is_lost_and_nothing_happens_twice(office: PostOffice) -> None:
-    book = uuid4()
-    await office.publish(book, 1)
-    await office.settle(archive())
-    await office.publish(book, 2)
-    connection = await asyncpg.connect(office.urls.owner)
-    async with connection.transaction():
-        # As a dump leaves it: numbers of a cluster that is no more, far ahead of this one's.
-        await connection.execute("UPDATE library.outbox SET xid = '900000000'")
-        await connection.execute("UPDATE archive.offsets SET old_snapshot = '900000000:900000000:'")
-    await connection.close()
-    await reset_positions(dict.fromkeys(SERVICES, office.urls.owner))
-    await office.publish(book, 3)
-    await office.settle(archive())
-    assert await effects(office) == [(book, 1), (book, 2), (book, 3)]
 
 
 async def test_an_erased_persons_events_can_still_be_read(office: PostOffice) -> None:

@@ -22,6 +22,7 @@ from tests.platform.post_office import (
     PostOffice,
     archive,
     copy_book,
+    effects,
     kill_in_the_middle,
     note,
     running,
@@ -34,11 +35,6 @@ LATER = timedelta(hours=1)
 
 def on_update(run: React) -> Any:
     return archive(reactions=(Reaction(topic=BOOK_UPDATE, run=run),))
-
-
-async def effects(office: PostOffice) -> list[tuple[UUID, int]]:
-    rows = await office.database("archive", size=1).reader.fetch("SELECT id, version FROM effects ORDER BY number")
-    return [(row["id"], row["version"]) for row in rows]
 
 
 async def value(office: PostOffice, sql: str) -> Any:

@@ -1,0 +1,73 @@
+"""After a dump was restored, transaction ids are those of a cluster that is no more."""
+
+from collections.abc import Sequence
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from moocflix.platform.events.broker import Parcel
+from moocflix.platform.events.bus import Bus
+from moocflix.platform.events.postgres import BUCKETS
+from moocflix.platform.events.relay import BucketRelay
+from moocflix.platform.events.restoring import reset_positions
+from moocflix.platform.events.settings import EventsSettings
+from tests.platform.post_office import SERVICES, PostOffice, archive, effects, settings_with, until
+
+# Far ahead of this cluster's.
+OLD = "900000000"
+
+
+async def restored(office: PostOffice, *statements: str) -> None:
+    """What stands in the tables as a dump leaves it."""
+    connection = await asyncpg.connect(office.urls.owner)
+    for statement in statements:
+        await connection.execute(statement)
+    await connection.close()
+
+
+async def test_after_a_restore_nothing_is_lost_and_nothing_happens_twice(office: PostOffice) -> None:
+    book = uuid4()
+    await office.publish(book, 1)
+    await office.settle(archive())
+    await office.publish(book, 2)
+    await restored(
+        office,
+        f"UPDATE library.outbox SET xid = '{OLD}'",
+        f"UPDATE archive.offsets SET old_snapshot = '{OLD}:{OLD}:'",
+    )
+    await reset_positions(dict.fromkeys(SERVICES, office.urls.owner))
+    await office.publish(book, 3)
+    await office.settle(archive())
+    assert await effects(office) == [(book, 1), (book, 2), (book, 3)]
+
+
+class Sent:
+    """A broker that takes everything."""
+
+    def __init__(self) -> None:
+        self.keys: set[UUID] = set()
+
+    async def publish(self, parcels: Sequence[Parcel]) -> None:
+        self.keys |= {UUID(parcel.message.key) for parcel in parcels}
+
+
+async def test_a_relay_that_runs_meanwhile_sends_what_was_not_sent(office: PostOffice, bus: Bus) -> None:
+    book, sent, settings = uuid4(), Sent(), settings_with(events_lease_seconds="5").of(EventsSettings)
+    relays = [
+        BucketRelay(bus, sent, source="library", bucket=number, aliases={}, settings=settings)
+        for number in range(BUCKETS)
+    ]
+    for relay in relays:
+        await relay.step()
+        await relay.leave()
+    await restored(office, f"UPDATE library.relays SET old_snapshot = '{OLD}:{OLD}:', new_snapshot = NULL")
+    await office.publish(book, 1)
+
+    async def all_sent() -> bool:
+        for relay in relays:
+            await relay.step()
+        return book in sent.keys
+
+    assert not await all_sent()
+    await reset_positions(dict.fromkeys(SERVICES, office.urls.owner))
+    await until(all_sent)
