@@ -96,6 +96,17 @@ async def test_an_order_that_does_not_name_each_once_is_refused(platform: TestPl
     assert await structure(course) == before
 
 
+async def test_a_body_full_of_made_up_ids_is_refused(platform: TestPlatform) -> None:
+    course = await platform.course()
+    answer = await course.owner.put(path_of(course.id, "order"), body_of([(str(new_id()), [])] * 10_001))
+    assert faults(answer) == ["modules"]
+    assert "10000" in answer.json()["error"]["message"]
+    made_up = [str(new_id()) for _ in range(25_000)]
+    answer = await course.owner.put(path_of(course.id, "order"), body_of([(str(course.modules[0]), made_up)]))
+    assert faults(answer) == ["modules"]
+    assert f"{made_up[0]} is not in the course" in answer.json()["error"]["message"]
+
+
 @pytest.mark.parametrize("body", [{}, {"modules": None}, {"modules": [{"id": "x"}]}, {"modules": [{"lessons": []}]}])
 async def test_what_is_no_order_is_refused(platform: TestPlatform, body: Any) -> None:
     course = await platform.course()
@@ -222,3 +233,23 @@ def test_one_too_many_or_too_few_is_no_order(modules: list[UUID], data: st.DataO
     for wrong in ([*modules, one], [*modules, new_id()], [module for module in modules if module != one]):
         with pytest.raises(IncompleteOrder):
             check_order([(module, []) for module in wrong], modules=modules, lessons=[])
+
+
+class Compared(UUID):
+    """An id that counts how often ids are compared."""
+
+    times = 0
+
+    def __eq__(self, other: object) -> bool:
+        Compared.times += 1
+        return super().__eq__(other)
+
+    __hash__ = UUID.__hash__
+
+
+def test_a_long_order_is_not_compared_each_with_each() -> None:
+    there = [new_id() for _ in range(1000)]
+    named = [Compared(one.hex) for one in [*there, there[-1]]]
+    with pytest.raises(IncompleteOrder, match="is named twice"):
+        check_order([(module, []) for module in named], modules=there, lessons=[])
+    assert Compared.times < 10 * len(named)

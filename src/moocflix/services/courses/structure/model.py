@@ -66,8 +66,8 @@ Order = Sequence[tuple[UUID, Sequence[UUID]]]
 
 def check_order(order: Order, *, modules: Iterable[UUID], lessons: Iterable[UUID]) -> None:
     """Raises IncompleteOrder unless the order names each of them exactly once."""
-    _check("module", [module_id for module_id, _ in order], set(modules))
-    _check("lesson", [lesson_id for _, lesson_ids in order for lesson_id in lesson_ids], set(lessons))
+    _check("module", (module_id for module_id, _ in order), set(modules))
+    _check("lesson", (lesson_id for _, lesson_ids in order for lesson_id in lesson_ids), set(lessons))
 
 
 def module_positions(order: Order) -> dict[UUID, int]:
@@ -84,12 +84,13 @@ def lesson_places(order: Order) -> dict[UUID, tuple[UUID, int]]:
     }
 
 
-def _check(what: str, named: list[UUID], there: set[UUID]) -> None:
-    if len(set(named)) < len(named):
-        twice = next(one for one in named if named.count(one) > 1)
-        raise IncompleteOrder(what, f"{twice} is named twice")
+def _check(what: str, named: Iterable[UUID], there: set[UUID]) -> None:
+    seen: set[UUID] = set()
     for one in named:
         if one not in there:
             raise IncompleteOrder(what, f"{one} is not in the course")
-    for one in sorted(there.difference(named)):
+        if one in seen:
+            raise IncompleteOrder(what, f"{one} is named twice")
+        seen.add(one)
+    for one in sorted(there - seen):
         raise IncompleteOrder(what, f"{one} is missing")

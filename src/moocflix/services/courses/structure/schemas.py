@@ -1,11 +1,14 @@
 """The structure of a course as requests and answers show it."""
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
+
+from msgspec import Meta
 
 from moocflix.contracts.courses import LessonType, Status
 from moocflix.platform.http.reply import Body
 from moocflix.services.courses.lesson.schemas import where
+from moocflix.services.courses.settings import MAX_LESSONS, MAX_MODULES
 from moocflix.services.courses.structure.model import Order, ShownPart, ShownStep, Structure
 
 
@@ -95,13 +98,13 @@ class OrderedModule(Body):
     """A module in an order, with its lessons: their ids, or objects that have one."""
 
     id: UUID
-    lessons: list[UUID | OrderedLesson] = []
+    lessons: Annotated[list[UUID | OrderedLesson], Meta(max_length=MAX_LESSONS)] = []
 
 
 class SetOrder(Body):
     """The whole order of a course: the structure as it was read, rearranged, will do."""
 
-    modules: list[OrderedModule]
+    modules: Annotated[list[OrderedModule], Meta(max_length=MAX_MODULES)]
 
     def order(self) -> Order:
         return [
