@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from moocflix.platform.ids import new_id
+from moocflix.services.courses.course.model import MAX_PRICE
 from tests.factories.platform import Person, TestPlatform, data_of
 
 NOBODY = UUID("01890000-0000-7000-8000-000000000000")
@@ -123,6 +124,14 @@ async def test_a_price_takes_a_completed_payment_of_ones_own(platform: TestPlatf
     assert (await learner.post("/api/enrollments/enroll", {**body, "paymentId": str(payment_id)})).status_code == 201
     (event,) = await events(platform, "Student-Enrolled")
     assert event["paymentId"] == str(payment_id)
+
+
+async def test_the_dearest_course_that_there_may_be_asks_for_its_price(platform: TestPlatform) -> None:
+    course = await platform.course(price=int(MAX_PRICE))
+    learner = await platform.person()
+    assert await platform.database("enrollments").reader.fetchval("SELECT price FROM courses_copy") == MAX_PRICE
+    message = refused(await learner.post(f"/api/v1/courses/{course.id}/enroll"), 402)
+    assert "100000000.00 USD" in message
 
 
 async def pay(platform: TestPlatform, payer: Person, course_id: UUID, *, status: str) -> UUID:
