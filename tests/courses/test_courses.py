@@ -261,3 +261,16 @@ async def test_students_are_counted_outside_the_courses_version(platform: TestPl
     await platform.enrollment(learners[0], course)
     assert data_of(await course.owner.get(path_of(course.id)))["studentCount"] == 3
     assert await published(platform, "Course-Update") == []
+
+
+async def test_a_course_is_never_called_unchanged(platform: TestPlatform) -> None:
+    course = await platform.course()
+    path, known = path_of(course.id), {"if-none-match": '"1"'}
+    await platform.enrollment(await platform.person(), course)
+    for answer in (  # a fresh one, one out of the byte cache, and the owner's own
+        await platform.http.get(path, headers=known),
+        await platform.http.get(path, headers=known),
+        await course.owner.get(path, headers=known),
+    ):
+        assert (data_of(answer)["studentCount"], answer.headers["etag"]) == (1, '"1"')
+        assert answer.headers["cache-control"] == "no-store"

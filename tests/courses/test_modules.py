@@ -169,6 +169,15 @@ async def test_others_do_not_know_of_a_published_courses_draft_modules(platform:
     assert (await course.owner.get(module)).status_code == 200
 
 
+async def test_a_module_is_never_called_unchanged(platform: TestPlatform) -> None:
+    course = await platform.course(lessons=1)
+    path, known = path_of(course.id, "modules", course.modules[0]), {"if-none-match": '"1"'}
+    data_of(await course.owner.delete(path_of(course.id, "lessons", course.lessons[0][0])))
+    for answer in (await platform.http.get(path, headers=known), await course.owner.get(path, headers=known)):
+        assert (data_of(answer)["lessonCount"], answer.headers["etag"]) == (0, '"1"')
+        assert answer.headers["cache-control"] == "no-store"
+
+
 async def test_a_module_is_not_found_in_another_course(platform: TestPlatform) -> None:
     course = await platform.course()
     other = await platform.course(owner=course.owner)

@@ -280,5 +280,8 @@ def _unchanged(call: Call, headers: Headers) -> bool:
     known = call.headers.get(b"if-none-match")
     if known is None or call.method not in {"GET", "HEAD"}:
         return False
-    etag = next((value for name, value in headers if name == b"etag"), None)
+    said = dict(headers)
+    if b"no-store" in said.get(b"cache-control", b""):
+        return False
+    etag = said.get(b"etag")
     return etag is not None and (known == b"*" or etag in [part.strip() for part in known.split(b",")])

@@ -18,6 +18,10 @@ T = TypeVar("T")
 Header = tuple[bytes, bytes]
 Headers = list[Header]
 
+NOT_KEPT = {"cache-control": "no-store"}
+"""Headers of an answer that nobody may keep, as one with tokens in it (RFC 6749, section 5.1), or one that shows more
+than the entity's version tells of: it is never called unchanged, and its `etag` is for `If-Match` alone."""
+
 _JSON_TYPE = (b"content-type", b"application/json")
 _encoder = msgspec.json.Encoder(decimal_format="number")
 _second: list[Any] = [None, b""]

@@ -5,7 +5,7 @@ from uuid import UUID
 from moocflix.contracts.courses import CoursePage, CourseState
 from moocflix.platform.auth.access import ANYONE, CALLER, INSTRUCTOR, SERVICE
 from moocflix.platform.http.pages import Cursor, Limit, cursor_of, read_cursor
-from moocflix.platform.http.reply import Reply, reply
+from moocflix.platform.http.reply import NOT_KEPT, Reply, reply
 from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import get, post, put
 from moocflix.platform.ids import new_id
@@ -53,13 +53,16 @@ async def update_course(request: Request, course_id: UUID, data: UpdateCourse) -
 
 @get("/api/v1/courses/{course_id:uuid}", who=ANYONE, cached=True, summary="Read a course", refusals=(404,))
 async def read_course(request: Request, course_id: UUID) -> Reply[CourseOut]:
-    """All that is known of a course; drafts only for their instructor and admins."""
+    """All that is known of a course; drafts only for their instructor and admins.
+
+    The `ETag` is for `If-Match`: counts, the rating and the instructor's name change without it.
+    """
     course = await sql.details(request.db, course_id=course_id, viewer=Viewer.of(request.maybe_caller))
     if course is None:
         raise CourseNotFound(course_id)
     if course.status == "published":
         request.share()
-    return reply(CourseOut.of(course), etag=course.version)
+    return reply(CourseOut.of(course), etag=course.version, headers=NOT_KEPT)
 
 
 @get("/internal/courses", who=SERVICE, summary="All courses, drafts too")

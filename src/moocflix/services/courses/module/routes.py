@@ -8,7 +8,7 @@ from msgspec import Meta
 from moocflix.contracts.courses import ModulePage, ModuleState
 from moocflix.platform.auth.access import ANYONE, CALLER, SERVICE
 from moocflix.platform.http.pages import Cursor, Limit, cursor_of, read_cursor
-from moocflix.platform.http.reply import Reply, reply
+from moocflix.platform.http.reply import NOT_KEPT, Reply, reply
 from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import get, post, put
 from moocflix.platform.ids import new_id
@@ -42,12 +42,12 @@ async def list_modules(
 
 @get(_MODULE, who=ANYONE, summary="Read a module", refusals=(404,))
 async def read_module(request: Request, course_id: UUID, module_id: UUID) -> Reply[ModuleOut]:
-    """One module of a course."""
+    """One module of a course. The `ETag` is for `If-Match`: `lessonCount` changes without it."""
     viewer = Viewer.of(request.maybe_caller)
     module = await sql.visible_one(request.db, course_id=course_id, module_id=module_id, viewer=viewer)
     if module is None:
         raise ModuleNotFound(module_id)
-    return reply(ModuleOut.of(module), etag=module.version)
+    return reply(ModuleOut.of(module), etag=module.version, headers=NOT_KEPT)
 
 
 @post([_MODULES, _MODULES + "/create"], who=CALLER, status=201, summary="Add a module", refusals=(403, 404, 409))

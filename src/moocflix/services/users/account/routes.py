@@ -7,7 +7,7 @@ from moocflix.platform.auth.access import ANYONE, CALLER, SERVICE
 from moocflix.platform.auth.passwords import PasswordHasher
 from moocflix.platform.auth.signer import CurrentSigner
 from moocflix.platform.http.pages import Cursor, Limit, cursor_of, read_cursor
-from moocflix.platform.http.reply import Reply, reply
+from moocflix.platform.http.reply import NOT_KEPT, Reply, reply
 from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import delete, get, post, put
 from moocflix.platform.ids import new_id
@@ -18,7 +18,7 @@ from moocflix.services.users.account.schemas import ChangedOut, ProfileOut, Sign
 from moocflix.services.users.credential import sql as credential_sql
 from moocflix.services.users.credential.model import Attempt, Attempts, LoginName, WrongCurrentPassword
 from moocflix.services.users.session.model import Lives
-from moocflix.services.users.session.schemas import NOT_KEPT, TokensOut, session_for
+from moocflix.services.users.session.schemas import TokensOut, session_for
 from moocflix.services.users.settings import UsersSettings
 
 

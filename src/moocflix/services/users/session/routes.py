@@ -11,7 +11,7 @@ from moocflix.platform.auth.passwords import PasswordHasher
 from moocflix.platform.auth.published import RevocationList
 from moocflix.platform.auth.signer import CurrentSigner
 from moocflix.platform.http.pages import Cursor, Limit, read_cursor
-from moocflix.platform.http.reply import Reply, reply
+from moocflix.platform.http.reply import NOT_KEPT, Reply, reply
 from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import delete, get, post
 from moocflix.services.users.credential import sql as credential_sql
@@ -19,7 +19,6 @@ from moocflix.services.users.credential.model import Attempt, Attempts
 from moocflix.services.users.session import operations, sql
 from moocflix.services.users.session.model import Lives, SessionNotFound
 from moocflix.services.users.session.schemas import (
-    NOT_KEPT,
     EndedOut,
     LoginIn,
     LogoutIn,

@@ -137,10 +137,6 @@ class EndedOut(Body):
     message: str
 
 
-NOT_KEPT = {"cache-control": "no-store"}
-"""Headers of an answer with tokens in it (RFC 6749, section 5.1)."""
-
-
 def new_refresh_token() -> str:
     """256 bits that nobody can guess."""
     return secrets.token_urlsafe(32)
