@@ -315,6 +315,15 @@ async def test_categories_are_counted_however_they_are_spelt(platform: TestPlatf
     assert first["categories"] + rest["categories"] == categories["categories"]
 
 
+async def test_twenty_categories_are_a_page_where_nothing_else_is_asked_for(platform: TestPlatform) -> None:
+    teacher = await platform.person(role="instructor")
+    for number in range(21):
+        await make(teacher, "One", category=f"Category {number:02}")
+    page = data_of(await platform.http.get("/api/v1/courses/categories"))
+    assert [category["name"] for category in page["categories"]] == [f"Category {number:02}" for number in range(20)]
+    assert page["nextCursor"] is not None
+
+
 async def test_a_page_follows_a_write_at_once(platform: TestPlatform) -> None:
     course: Course = await platform.course(title="Before")
     assert await found(platform) == ["Before"]

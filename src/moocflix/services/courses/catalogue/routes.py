@@ -71,7 +71,7 @@ async def list_courses(  # noqa: PLR0917 - each parameter is one of the catalogu
 
 
 @get("/api/v1/courses/categories", who=ANYONE, cached=True, summary="List categories")
-async def list_categories(request: Request, limit: Limit = 100, cursor: Cursor = None) -> Reply[CategoryList]:
+async def list_categories(request: Request, limit: Limit = 20, cursor: Cursor = None) -> Reply[CategoryList]:
     """The categories of published courses by name, with how many courses are in each."""
     after = read_cursor(cursor, (str,))
     categories = await sql.categories(request.db, after=after[0] if after else None, limit=limit + 1)
