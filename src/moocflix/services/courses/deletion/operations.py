@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from moocflix.contracts.courses import COURSE_DELETION, LESSON_DELETED, MODULE_DELETED, MODULE_UPDATED
+from moocflix.contracts.courses import COURSE_DELETION, LESSON_DELETED, MODULE_DELETED, MODULE_UPDATED, LessonState
 from moocflix.platform.database.transaction import Tx
 from moocflix.platform.errors import Refusal
 from moocflix.platform.intents import Intent, Payload
@@ -15,7 +15,7 @@ from moocflix.services.courses.course import sql as courses
 from moocflix.services.courses.course.model import Viewer, check_version, managed
 from moocflix.services.courses.deletion.model import Deletion
 from moocflix.services.courses.lesson import sql as lessons
-from moocflix.services.courses.lesson.model import Lesson
+from moocflix.services.courses.lesson.model import tombstone
 from moocflix.services.courses.module import sql as modules
 from moocflix.services.courses.module.model import Module, managed_module
 
@@ -75,10 +75,10 @@ async def undo(tx: Tx, payload: Payload, _refusal: Refusal) -> None:
 DELETE_COURSE = Intent(name="delete-course", start=start, call=call, finish=finish, undo=undo)
 
 
-async def _delete_lessons(tx: Tx, doomed: Sequence[Lesson]) -> None:
-    await lessons.delete(tx, lesson_ids=[lesson.id for lesson in doomed])
+async def _delete_lessons(tx: Tx, doomed: Sequence[LessonState]) -> None:
+    await lessons.delete(tx, lesson_ids=[lesson.lesson_id for lesson in doomed])
     for lesson in doomed:
-        tx.publish(LESSON_DELETED, lesson.tombstone())
+        tx.publish(LESSON_DELETED, tombstone(lesson))
 
 
 async def _delete_module(tx: Tx, module: Module) -> None:

@@ -94,11 +94,6 @@ class Lesson(LessonFields, frozen=True, kw_only=True):
             duration=self.duration,
         )
 
-    def tombstone(self) -> LessonDeleted:
-        return LessonDeleted(
-            version=self.version + 1, lesson_id=self.id, module_id=self.module_id, course_id=self.course_id
-        )
-
 
 class FoundLesson(Lesson, frozen=True, kw_only=True):
     """A lesson with its module's status: both must be published for others to find it."""
@@ -115,6 +110,16 @@ class ShownLesson(Lesson, frozen=True, kw_only=True):
     whole: bool
     asks: bool
     """Whether nothing is known here of this viewer's enrolment, so that enrollments is to be asked."""
+
+
+def tombstone(lesson: LessonState) -> LessonDeleted:
+    """What a lesson leaves that is deleted in this state."""
+    return LessonDeleted(
+        version=lesson.version + 1,
+        lesson_id=lesson.lesson_id,
+        module_id=lesson.module_id,
+        course_id=lesson.course_id,
+    )
 
 
 def managed_lesson(

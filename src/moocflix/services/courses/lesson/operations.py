@@ -11,7 +11,13 @@ from moocflix.platform.database.transaction import Tx
 from moocflix.services.courses.course import sql as courses
 from moocflix.services.courses.course.model import Viewer, check_version
 from moocflix.services.courses.lesson import sql
-from moocflix.services.courses.lesson.model import Lesson, LessonFields, TooManyLessons, managed_lesson
+from moocflix.services.courses.lesson.model import (
+    Lesson,
+    LessonFields,
+    TooManyLessons,
+    managed_lesson,
+    tombstone,
+)
 from moocflix.services.courses.module import sql as modules
 from moocflix.services.courses.module.model import managed_module, moved, passed, placed
 from moocflix.services.courses.video import sql as videos
@@ -103,7 +109,7 @@ async def delete(
     check_version(lesson.version, if_match)
     _, count = await sql.count(tx, course_id=course_id, module_id=lesson.module_id)
     await sql.delete(tx, lesson_ids=[lesson.id])
-    tx.publish(LESSON_DELETED, lesson.tombstone())
+    tx.publish(LESSON_DELETED, tombstone(lesson.state()))
     await _shift(tx, module_id=lesson.module_id, first=lesson.position + 1, last=count, by=-1, now=now)
     await courses.recount(tx, course_id=course_id)
     return lesson
@@ -123,7 +129,7 @@ async def learn_of_video(tx: Tx, *, video: Video, now: datetime) -> None:
     else:
         return
     for lesson in lessons:
-        tx.publish(LESSON_UPDATED, lesson.state())
+        tx.publish(LESSON_UPDATED, lesson)
     if lessons:
         await courses.recount(tx, course_id=video.course_id)
 
@@ -159,4 +165,4 @@ async def _shift(tx: Tx, *, module_id: UUID, first: int, last: int, by: int, now
     if first > last:
         return
     for lesson in await sql.shift(tx, module_id=module_id, first=first, last=last, by=by, now=now):
-        tx.publish(LESSON_UPDATED, lesson.state())
+        tx.publish(LESSON_UPDATED, lesson)

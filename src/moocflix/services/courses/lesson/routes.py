@@ -109,8 +109,8 @@ async def list_lesson_states(request: Request, limit: Limit = 100, cursor: Curso
     """Lessons by id, for the filling of copies."""
     after = read_cursor(cursor, (UUID,))
     lessons = await sql.page(request.db, after=after[0] if after else None, limit=limit + 1)
-    more = cursor_of(lessons[limit - 1].id) if len(lessons) > limit else None
-    return reply(LessonPage(lessons=[lesson.state() for lesson in lessons[:limit]], next_cursor=more))
+    more = cursor_of(lessons[limit - 1].lesson_id) if len(lessons) > limit else None
+    return reply(LessonPage(lessons=lessons[:limit], next_cursor=more))
 
 
 @get("/internal/lessons/{lesson_id:uuid}", who=SERVICE, summary="One lesson, a draft too")
@@ -119,7 +119,7 @@ async def read_lesson_state(request: Request, lesson_id: UUID) -> Reply[LessonSt
     lesson = await sql.lesson(request.db, lesson_id=lesson_id)
     if lesson is None:
         raise LessonNotFound(lesson_id)
-    return reply(lesson.state())
+    return reply(lesson)
 
 
 routes = (

@@ -4,12 +4,17 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from moocflix.contracts.courses import LessonState
 from moocflix.platform.database.transaction import Reader, Tx
 from moocflix.services.courses.course.model import Viewer
 from moocflix.services.courses.lesson.model import FoundLesson, Lesson, ShownLesson
 
 _COLUMNS = """l.id, l.module_id, l.course_id, l.title, l.type, l.url, l.content, l.video_id, l.assessment_id,
        l.duration, l.preview, l.position, l.status, l.version, l.created_at, l.updated_at"""
+
+# What others are told: without the content, which is most of what a lesson takes.
+_STATE = """l.version, l.id AS lesson_id, l.module_id, l.course_id, l.title, l.type, l.position AS "order", l.status,
+       l.preview, l.video_id, l.assessment_id, l.duration"""
 
 # Whoever owns the course or is enrolled sees every lesson whole, others the previews. For courses as c, lessons as l,
 # the viewer's enrolment as e; $2 is the viewer, $3 says that they are an admin, $4 that enrollments knows them.
@@ -32,7 +37,7 @@ SELECT l.id, l.module_id, l.course_id, l.title, l.type, l.duration, l.preview, l
    AND (c.status = 'published' AND m.status = 'published' AND l.status = 'published' OR {MANAGES})
 """
 
-_ONE = f"SELECT {_COLUMNS} FROM lessons l WHERE l.id = $1"
+_ONE = f"SELECT {_STATE} FROM lessons l WHERE l.id = $1"
 
 _FIND = f"""
 SELECT {_COLUMNS}, m.status AS module_status
@@ -42,14 +47,14 @@ SELECT {_COLUMNS}, m.status AS module_status
 """
 
 _OF_COURSE = f"""
-SELECT {_COLUMNS}
+SELECT {_STATE}
   FROM lessons l
   JOIN modules m ON m.id = l.module_id
  WHERE l.course_id = $1 AND ($2::uuid IS NULL OR l.module_id = $2)
  ORDER BY m.position, l.position
 """
 
-_PAGE = f"SELECT {_COLUMNS} FROM lessons l WHERE $1::uuid IS NULL OR l.id > $1 ORDER BY l.id LIMIT $2"
+_PAGE = f"SELECT {_STATE} FROM lessons l WHERE $1::uuid IS NULL OR l.id > $1 ORDER BY l.id LIMIT $2"
 
 _COUNT = """
 SELECT count(*) AS in_course, count(*) FILTER (WHERE module_id = $2) AS in_module FROM lessons WHERE course_id = $1
@@ -72,7 +77,7 @@ _SHIFT = f"""
 UPDATE lessons l
    SET position = l.position + $4, version = l.version + 1, updated_at = $5
  WHERE l.module_id = $1 AND l.position BETWEEN $2 AND $3
-RETURNING {_COLUMNS}
+RETURNING {_STATE}
 """
 
 _ARRANGE = f"""
@@ -81,14 +86,14 @@ UPDATE lessons l
   FROM unnest($2::uuid[], $3::uuid[], $4::integer[]) AS wanted (id, module_id, position)
  WHERE l.course_id = $1 AND l.id = wanted.id
    AND (l.module_id, l.position) IS DISTINCT FROM (wanted.module_id, wanted.position)
-RETURNING {_COLUMNS}
+RETURNING {_STATE}
 """
 
 _TIME = f"""
 UPDATE lessons l
    SET duration = $2, version = l.version + 1, updated_at = $3
  WHERE l.video_id = $1 AND l.course_id = $4 AND l.type = 'VIDEO' AND l.duration IS NULL
-RETURNING {_COLUMNS}
+RETURNING {_STATE}
 """
 
 # A duration that came from the video goes with it; one that the instructor has set stays.
@@ -97,7 +102,7 @@ UPDATE lessons l
    SET video_id = NULL, duration = nullif(l.duration, v.duration), version = l.version + 1, updated_at = $2
   FROM videos v
  WHERE v.id = $1 AND l.video_id = v.id AND l.course_id = v.course_id
-RETURNING {_COLUMNS}
+RETURNING {_STATE}
 """
 
 _DELETE = "DELETE FROM lessons WHERE id = ANY($1)"
@@ -111,10 +116,10 @@ async def visible_one(
     return None if row is None else ShownLesson(**row)
 
 
-async def lesson(db: Reader, *, lesson_id: UUID) -> Lesson | None:
+async def lesson(db: Reader, *, lesson_id: UUID) -> LessonState | None:
     """A lesson, whoever asks: for other services."""
     row = await db.fetchrow(_ONE, lesson_id)
-    return None if row is None else Lesson(**row)
+    return None if row is None else LessonState(**row)
 
 
 async def find(tx: Tx, *, course_id: UUID, lesson_id: UUID) -> FoundLesson | None:
@@ -123,14 +128,14 @@ async def find(tx: Tx, *, course_id: UUID, lesson_id: UUID) -> FoundLesson | Non
     return None if row is None else FoundLesson(**row)
 
 
-async def of_course(db: Reader, *, course_id: UUID, module_id: UUID | None = None) -> Sequence[Lesson]:
+async def of_course(db: Reader, *, course_id: UUID, module_id: UUID | None = None) -> Sequence[LessonState]:
     """The lessons of a course, or of one of its modules, in order, drafts too."""
-    return [Lesson(**row) for row in await db.fetch(_OF_COURSE, course_id, module_id)]
+    return [LessonState(**row) for row in await db.fetch(_OF_COURSE, course_id, module_id)]
 
 
-async def page(db: Reader, *, after: UUID | None, limit: int) -> Sequence[Lesson]:
+async def page(db: Reader, *, after: UUID | None, limit: int) -> list[LessonState]:
     """Lessons of all courses by id: for other services."""
-    return [Lesson(**row) for row in await db.fetch(_PAGE, after, limit)]
+    return [LessonState(**row) for row in await db.fetch(_PAGE, after, limit)]
 
 
 async def count(tx: Tx, *, course_id: UUID, module_id: UUID) -> tuple[int, int]:
@@ -159,26 +164,30 @@ async def update(tx: Tx, *, lesson: Lesson) -> None:
     await tx.execute(_UPDATE, lesson.id, lesson.position, lesson.version, lesson.updated_at, *_said(lesson))
 
 
-async def shift(tx: Tx, *, module_id: UUID, first: int, last: int, by: int, now: datetime) -> Sequence[Lesson]:
+async def shift(tx: Tx, *, module_id: UUID, first: int, last: int, by: int, now: datetime) -> Sequence[LessonState]:
     """Move a module's lessons from one position to another up or down; those moved."""
-    return [Lesson(**row) for row in await tx.fetch(_SHIFT, module_id, first, last, by, now)]
+    return [LessonState(**row) for row in await tx.fetch(_SHIFT, module_id, first, last, by, now)]
 
 
-async def arrange(tx: Tx, *, course_id: UUID, places: dict[UUID, tuple[UUID, int]], now: datetime) -> Sequence[Lesson]:
+async def arrange(
+    tx: Tx, *, course_id: UUID, places: dict[UUID, tuple[UUID, int]], now: datetime
+) -> Sequence[LessonState]:
     """Put each lesson into its module, at its position; those that were elsewhere."""
     modules = [module_id for module_id, _ in places.values()]
     positions = [position for _, position in places.values()]
-    return [Lesson(**row) for row in await tx.fetch(_ARRANGE, course_id, list(places), modules, positions, now)]
+    return [LessonState(**row) for row in await tx.fetch(_ARRANGE, course_id, list(places), modules, positions, now)]
 
 
-async def take_duration(tx: Tx, *, video_id: UUID, course_id: UUID, seconds: int, now: datetime) -> Sequence[Lesson]:
+async def take_duration(
+    tx: Tx, *, video_id: UUID, course_id: UUID, seconds: int, now: datetime
+) -> Sequence[LessonState]:
     """Give the course's VIDEO lessons that show this video its duration, where they have none; those that took it."""
-    return [Lesson(**row) for row in await tx.fetch(_TIME, video_id, seconds, now, course_id)]
+    return [LessonState(**row) for row in await tx.fetch(_TIME, video_id, seconds, now, course_id)]
 
 
-async def lose_video(tx: Tx, *, video_id: UUID, now: datetime) -> Sequence[Lesson]:
+async def lose_video(tx: Tx, *, video_id: UUID, now: datetime) -> Sequence[LessonState]:
     """Take a deleted video out of the lessons that show it; those that did."""
-    return [Lesson(**row) for row in await tx.fetch(_LOSE_VIDEO, video_id, now)]
+    return [LessonState(**row) for row in await tx.fetch(_LOSE_VIDEO, video_id, now)]
 
 
 async def delete(tx: Tx, *, lesson_ids: Sequence[UUID]) -> None:

@@ -21,13 +21,13 @@ async def arrange(
     check_order(
         order,
         modules=[module.id for module in await modules.of_course(tx, course_id=course_id)],
-        lessons=[lesson.id for lesson in await lessons.of_course(tx, course_id=course_id)],
+        lessons=[lesson.lesson_id for lesson in await lessons.of_course(tx, course_id=course_id)],
     )
     moved_modules = await modules.arrange(tx, course_id=course_id, positions=module_positions(order), now=now)
     moved_lessons = await lessons.arrange(tx, course_id=course_id, places=lesson_places(order), now=now)
     for module in moved_modules:
         tx.publish(MODULE_UPDATED, module.state())
     for lesson in moved_lessons:
-        tx.publish(LESSON_UPDATED, lesson.state())
+        tx.publish(LESSON_UPDATED, lesson)
     if moved_modules or moved_lessons:
         await courses.recount(tx, course_id=course_id)
