@@ -18,6 +18,9 @@ class CoursesSettings(Section, frozen=True, kw_only=True):
 
     most_modules: Annotated[int, Meta(ge=1, le=MAX_MODULES, description="Most modules of one course.")] = 200
     most_lessons: Annotated[int, Meta(ge=1, le=MAX_LESSONS, description="Most lessons of one course.")] = 1000
+    most_content_bytes: Annotated[
+        int, Meta(ge=1, description="Most bytes of the contents of one course's lessons together.")
+    ] = 5_000_000
     stranger_seconds: Annotated[
         float, Meta(ge=0, description="For how long somebody counts as not enrolled after enrollments has said so.")
     ] = 5

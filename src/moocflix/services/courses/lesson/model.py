@@ -33,6 +33,11 @@ class TooManyLessons(Conflict):
         super().__init__(f"A course may have at most {most} lessons.")
 
 
+class TooMuchContent(Conflict):
+    def __init__(self, most: int) -> None:
+        super().__init__(f"The contents of a course's lessons may have at most {most} bytes together.")
+
+
 class VideoNotShown(Invalid):
     def __init__(self, type: LessonType) -> None:
         super().__init__(f"A lesson of type {type} shows no video.", field="videoId")
@@ -62,6 +67,11 @@ class LessonFields(msgspec.Struct, frozen=True, kw_only=True):
             url=url(self.url, field="url"),
             content=None if content is None else within(content, field="content", most=MAX_CONTENT),
         )
+
+    @property
+    def content_bytes(self) -> int:
+        """How large the content is where it is stored and sent."""
+        return 0 if self.content is None else len(self.content.encode())
 
 
 class Lesson(LessonFields, frozen=True, kw_only=True):

@@ -15,6 +15,7 @@ from moocflix.services.courses.lesson.model import (
     Lesson,
     LessonFields,
     TooManyLessons,
+    TooMuchContent,
     managed_lesson,
     tombstone,
 )
@@ -36,6 +37,7 @@ async def create(
     fields: LessonFields,
     order: int | None,
     most: int,
+    most_bytes: int,
     now: datetime,
 ) -> Lesson:
     """Put a lesson at its place in a module, last without one; those behind it step back."""
@@ -46,6 +48,7 @@ async def create(
     in_course, in_module = await sql.count(tx, course_id=course_id, module_id=module_id)
     if in_course >= most:
         raise TooManyLessons(most)
+    await _check_content(tx, course_id=course_id, more=fields.content_bytes, most=most_bytes)
     position = placed(order, count=in_module)
     await _shift(tx, module_id=module_id, first=position, last=in_module, by=1, now=now)
     lesson = Lesson(
@@ -74,6 +77,7 @@ async def update(
     changes: Mapping[str, object],
     order: int | None,
     if_match: int | None,
+    most_bytes: int,
     now: datetime,
 ) -> Lesson:
     """Change any of a lesson's fields or its place within the module; saying what is so already changes nothing."""
@@ -85,6 +89,8 @@ async def update(
     changed = msgspec.structs.replace(lesson, **msgspec.structs.asdict(fields), position=position)
     if changed == lesson:
         return lesson
+    more = changed.content_bytes - lesson.content_bytes
+    await _check_content(tx, course_id=course_id, more=more, most=most_bytes)
     first, last, by = passed(lesson.position, position)
     await _shift(tx, module_id=lesson.module_id, first=first, last=last, by=by, now=now)
     changed = msgspec.structs.replace(changed, version=lesson.version + 1, updated_at=now)
@@ -147,6 +153,12 @@ async def _changed(tx: Tx, lesson: Lesson, changes: Mapping[str, object]) -> Les
     if "duration" not in changes:  # it was the other video's
         fields = msgspec.structs.replace(fields, duration=None)
     return await _timed(tx, fields, course_id=lesson.course_id)
+
+
+async def _check_content(tx: Tx, *, course_id: UUID, more: int, most: int) -> None:
+    # Who writes a lesson holds the course's row: nobody else adds to this meanwhile.
+    if more > 0 and await sql.content_bytes(tx, course_id=course_id) + more > most:
+        raise TooMuchContent(most)
 
 
 async def _timed(tx: Tx, fields: LessonFields, *, course_id: UUID) -> LessonFields:

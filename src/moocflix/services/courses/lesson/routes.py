@@ -54,6 +54,7 @@ async def read_lesson(
 @post(_LESSONS, who=CALLER, status=201, summary="Add a lesson", refusals=(403, 404, 409))
 async def create_lesson(request: Request, course_id: UUID, module_id: UUID, data: CreateLesson) -> Reply[LessonDone]:
     """Add a lesson to a module, as the course's instructor or an admin. Publishes Lesson-Creation."""
+    limits = request.context.settings.of(CoursesSettings)
     lesson = await operations.create(
         request.tx,
         new_id=new_id(),
@@ -62,7 +63,8 @@ async def create_lesson(request: Request, course_id: UUID, module_id: UUID, data
         viewer=Viewer.of(request.caller),
         fields=data.fields(),
         order=data.order,
-        most=request.context.settings.of(CoursesSettings).most_lessons,
+        most=limits.most_lessons,
+        most_bytes=limits.most_content_bytes,
         now=request.now,
     )
     return reply(LessonDone.of(lesson, "Lesson created successfully"), status=201, etag=lesson.version)
@@ -82,6 +84,7 @@ async def update_lesson(
         changes=data.changes(),
         order=data.order,
         if_match=request.if_match(),
+        most_bytes=request.context.settings.of(CoursesSettings).most_content_bytes,
         now=request.now,
     )
     return reply(LessonDone.of(lesson, "Lesson updated successfully"), etag=lesson.version)

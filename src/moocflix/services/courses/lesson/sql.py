@@ -60,6 +60,9 @@ _COUNT = """
 SELECT count(*) AS in_course, count(*) FILTER (WHERE module_id = $2) AS in_module FROM lessons WHERE course_id = $1
 """
 
+# What a text takes is known without reading it.
+_CONTENT_BYTES = "SELECT coalesce(sum(octet_length(content)), 0) FROM lessons WHERE course_id = $1"
+
 _INSERT = """
 INSERT INTO lessons (id, module_id, course_id, position, version, created_at, updated_at,
                      title, type, url, content, video_id, assessment_id, duration, preview, status)
@@ -142,6 +145,12 @@ async def count(tx: Tx, *, course_id: UUID, module_id: UUID) -> tuple[int, int]:
     """How many lessons the course has, and how many of them the module; drafts too."""
     row = await tx.fetchrow(_COUNT, course_id, module_id)
     return (0, 0) if row is None else (row["in_course"], row["in_module"])
+
+
+async def content_bytes(tx: Tx, *, course_id: UUID) -> int:
+    """How many bytes the contents of the course's lessons have together, drafts too."""
+    size: int = await tx.fetchval(_CONTENT_BYTES, course_id)
+    return size
 
 
 async def insert(tx: Tx, *, lesson: Lesson) -> None:
