@@ -15,27 +15,26 @@ PROGRAMS = {
     "go": "Go 1.24 or newer, which builds versitygw, the S3 server (https://go.dev/dl)",
     "rabbitmq-server": "RabbitMQ (Debian: apt-get install rabbitmq-server)",
     "redis-server": "Redis, the other server that counts requests (Debian: apt-get install redis-server)",
-    "ip": "iproute2, for networks of the tests' own (Debian: apt-get install iproute2)",
 }
 _BESIDE = {"go": "/usr/local/go/bin", "rabbitmq-server": "/usr/sbin:/usr/lib/rabbitmq/bin"}
 
 
 def missing() -> list[str]:
-    """What cannot be found, or is not allowed, in words."""
-    absent = [
+    """What cannot be found, in words."""
+    return [
         f"{name} is missing: {what}"
         for name, what in PROGRAMS.items()
         if not (shutil.which(name) or shutil.which(name, path=_BESIDE.get(name, "")))
     ]
-    return absent or _refused()
 
 
-def _refused() -> list[str]:
+def no_networks() -> str | None:
+    """Why this machine lets nobody have networks of their own; None where it does."""
     try:
         with Network(["somewhere"]):
-            return []
+            return None
     except (OSError, RuntimeError) as error:
-        return [f"Networks of the tests' own need root, network namespaces and /dev/net/tun: {error}"]
+        return f"networks of the tests' own need root, iproute2, network namespaces and /dev/net/tun ({error})"
 
 
 def fetch() -> None:
@@ -51,4 +50,7 @@ if __name__ == "__main__":
     if lacking:
         sys.stderr.write("The distributed tests cannot run on this machine; `make test` can.\n")
         sys.exit(1)
+    without = no_networks()
+    if without:
+        sys.stderr.write(f"The tests of cut and slow links are left out: {without}.\n")
     fetch()
