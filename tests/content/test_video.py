@@ -49,7 +49,7 @@ async def test_the_transcoding_is_told_once_with_its_request(school: School) -> 
     assert request["requestId"] == answer["requestId"]
     assert (answer["outcome"], answer["duration"]) == ("ready", 2.0)
     assert answer["version"] > request["version"]
-    assert answer["prefix"] == f"videos/{video_id}/{request['requestId']}/"
+    assert answer["prefix"].startswith(f"videos/{video_id}/{request['requestId']}/")
 
 
 async def test_upload_and_transcoding_at_once(school: School) -> None:

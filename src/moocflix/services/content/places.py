@@ -14,5 +14,10 @@ def source_key(video_id: UUID) -> str:
 
 
 def prefix_of(video_id: UUID, request_id: UUID) -> str:
-    """Where the output of one transcoding is stored."""
+    """Where the output of one transcoding is stored, by our own transcoder in a folder for each try."""
     return f"{folder_of(video_id)}{request_id}/"
+
+
+def overlap(prefix: str, other: str) -> bool:
+    """Whether one of two prefixes holds the other."""
+    return prefix.startswith(other) or other.startswith(prefix)

@@ -21,7 +21,8 @@ from moocflix.services.content.media.ffmpeg import FfmpegEnded, FfmpegFailed
 from moocflix.services.content.media.transcoder import POSTER, Allowance, Transcoded
 from moocflix.services.content.media.transcoder import transcode as make_renditions
 from moocflix.services.content.parts import Parts
-from moocflix.services.content.places import prefix_of
+from moocflix.services.content.places import overlap, prefix_of
+from moocflix.services.content.playback import sql as playback_sql
 from moocflix.services.content.settings import ContentSettings
 from moocflix.services.content.video import operations, sql
 from moocflix.services.content.video.model import Video
@@ -45,24 +46,22 @@ class NobodyWaits(Exception):
 
 
 async def transcode(run: JobRun, *, video_id: UUID, request_id: UUID) -> None:
-    """Answer the request. What an earlier try has left of it is removed first; a request that is gone leaves nothing.
+    """Answer the request, unless it has its answer. What its tries have stored goes, but for what the answer names.
 
-    Raises TranscoderBusy, StorageAway or FfmpegEnded where another try may do better.
+    Each try stores below a prefix of its own: another may be under way whose worker was only taken for dead. Raises
+    TranscoderBusy, StorageAway or FfmpegEnded where another try may do better.
     """
-    parts, storage = run.context.part(Parts), run.context.storage
+    parts = run.context.part(Parts)
     if parts.transcoders.locked():
         raise TranscoderBusy
     async with parts.transcoders:
-        prefix = prefix_of(video_id, request_id)
-        await storage.delete_prefix(prefix)
-        try:
+        with suppress(NobodyWaits):
             answer = await _answer(run, video_id=video_id, request_id=request_id)
-        except NobodyWaits:
-            return
-        async with run.context.database.transaction() as tx:
-            kept = await operations.answer_request(tx, answer=answer, now=utc_now(), ours=True)
-        if not kept:
-            await storage.delete_prefix(prefix)
+            # Whoever has lost the job has lost the folder that it worked in, too: its failure would say nothing.
+            await run.progress(1.0)
+            async with run.context.database.transaction() as tx:
+                await operations.answer_request(tx, answer=answer, now=utc_now(), ours=True)
+        await _remove_other_tries(run.context, video_id=video_id, request_id=request_id)
 
 
 def stale_folders(scratch: Path, *, seconds: int) -> list[Path]:
@@ -91,6 +90,19 @@ async def _answer(run: JobRun, *, video_id: UUID, request_id: UUID) -> Transcodi
         return _failed(video, request_id, f"The video could not be transcoded in {ATTEMPTS} tries: {ended}.")
 
 
+async def _remove_other_tries(context: ServiceContext, *, video_id: UUID, request_id: UUID) -> None:
+    """Remove what was stored for a request that is answered or gone, except for what its answer names."""
+    storage, all_tries = context.storage, prefix_of(video_id, request_id)
+    kept = await playback_sql.prefix(context.database.reader, request_id=request_id)
+    if kept is None:
+        await storage.delete_prefix(all_tries)
+        return
+    names = {found.key.removeprefix(all_tries).partition("/")[0] async for found in storage.list(all_tries)}
+    for prefix in (f"{all_tries}{name}/" for name in names):
+        if not overlap(prefix, kept):
+            await storage.delete_prefix(prefix)
+
+
 async def _work(run: JobRun, video: Video, request_id: UUID) -> TranscodingCompleted:
     scratch, storage = run.context.part(Parts).scratch, run.context.storage
     async with _folder(scratch, request_id) as folder:
@@ -104,7 +116,7 @@ async def _work(run: JobRun, video: Video, request_id: UUID) -> TranscodingCompl
                 allowance=_allowance(run.context),
                 progress=_Teller(run, request_id).tell,
             )
-        prefix = prefix_of(video.id, request_id)
+        prefix = f"{prefix_of(video.id, request_id)}{secrets.token_hex(4)}/"
         await _store(storage, output, prefix)
         return _ready(video, request_id, made, prefix)
 

@@ -1,4 +1,4 @@
-"""The statement that playing asks, once for each set of renditions in a process."""
+"""Where a set of renditions is stored: playing asks once for each in a process."""
 
 from uuid import UUID
 
