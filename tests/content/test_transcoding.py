@@ -12,7 +12,7 @@ from moocflix.services.content.media.ffmpeg import FfmpegFailed
 from moocflix.services.content.media.transcoder import transcode as make_renditions
 from tests.content.conftest import School, pieces, platform_with
 from tests.content.test_playback import download, master
-from tests.content.test_video import events
+from tests.content.test_video import answer_to, events, say
 from tests.factories.platform import data_of
 from tests.factories.videos import seen
 
@@ -104,3 +104,21 @@ async def test_what_a_killed_try_has_stored_goes(school: School) -> None:
     stored = await school.stored()
     assert left not in stored
     assert any(key.endswith("240p/seg_00000.m4s") for key in stored)
+
+
+@pytest.mark.parametrize("places", [("a", "a"), ("a", "b", "a"), ("a", "a/b")])
+async def test_renditions_in_the_place_of_earlier_ones_stay(school: School, places: tuple[str, ...]) -> None:
+    async with platform_with(school.platform, MOOCFLIX_CONTENT_TRANSCODER="external") as external:
+        video_id = await school.video()
+        for place in places:
+            await school.owner.post(f"/api/v1/content/{video_id}/transcode")
+            request = (await events(school, "Transcoding-Request"))[-1]
+            prefix = f"videos/{video_id}/{place}/"
+            await school.storage.put(f"{prefix}poster.jpg", pieces(b"jpeg"), content_type="image/jpeg")
+            await say(school, answer_to(request, prefix=prefix, poster_key=f"{prefix}poster.jpg"))
+            await external.settle()
+        # As if a day had passed, after which nobody watches the earlier ones.
+        await external.database("content").reader.fetch("UPDATE jobs SET run_at = now() WHERE status = 'waiting'")
+        await external.settle()
+        video = data_of(await school.owner.get(f"/api/v1/content/{video_id}"))
+        assert (await school.platform.http.get(video["posterUrl"])).content == b"jpeg"

@@ -231,14 +231,26 @@ async def test_an_external_transcoder_may_answer_and_its_first_answer_counts(sch
 
 
 @pytest.mark.parametrize(
-    "fields", [{"prefix": "videos/another/"}, {"prefix": None}, {"renditions": []}, {"poster_key": "secrets/key"}]
+    "fields",
+    [
+        {"prefix": "videos/another/"},
+        {"prefix": None},
+        {"prefix": "{folder}"},
+        {"prefix": "{folder}../{folder}a/"},
+        {"prefix": "{folder}no-slash"},
+        {"renditions": []},
+        {"poster_key": "secrets/key"},
+        {"poster_key": "{folder}../poster.jpg"},
+    ],
 )
 async def test_an_external_answer_that_points_elsewhere_is_a_failure(school: School, fields: dict[str, Any]) -> None:
     async with platform_with(school.platform, MOOCFLIX_CONTENT_TRANSCODER="external") as external:
         video_id = await school.video()
         await school.owner.post(f"/api/v1/content/{video_id}/transcode")
         (request,) = await events(school, "Transcoding-Request")
-        await say(school, answer_to(request, **fields))
+        folder = f"videos/{video_id}/"
+        named = {name: one.format(folder=folder) if isinstance(one, str) else one for name, one in fields.items()}
+        await say(school, answer_to(request, **named))
         await external.settle()
         assert data_of(await school.owner.get(f"/api/v1/content/{video_id}"))["status"] == "failed"
 

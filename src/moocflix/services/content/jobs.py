@@ -8,6 +8,7 @@ from moocflix.platform.clock import utc_now
 from moocflix.platform.service import JobRun
 from moocflix.services.content import transcoding
 from moocflix.services.content.parts import Parts
+from moocflix.services.content.places import overlap, video_of
 from moocflix.services.content.settings import ContentSettings
 from moocflix.services.content.upload import operations as uploads
 from moocflix.services.content.video import operations as videos
@@ -22,8 +23,11 @@ async def transcode(run: JobRun) -> None:
 
 
 async def remove_objects(run: JobRun) -> None:
-    """Remove what is stored below one prefix."""
-    await run.context.storage.delete_prefix(run.payload["prefix"])
+    """Remove what is stored below one prefix, unless renditions that are played are there, or are there again."""
+    prefix = run.payload["prefix"]
+    played = await video_sql.played_prefix(run.context.database.reader, video_id=video_of(prefix))
+    if played is None or not overlap(prefix, played):
+        await run.context.storage.delete_prefix(prefix)
 
 
 async def give_up_uploads(run: JobRun) -> None:

@@ -18,6 +18,11 @@ def prefix_of(video_id: UUID, request_id: UUID) -> str:
     return f"{folder_of(video_id)}{request_id}/"
 
 
+def video_of(prefix: str) -> UUID:
+    """The video that a prefix belongs to."""
+    return UUID(prefix.split("/")[1])
+
+
 def overlap(prefix: str, other: str) -> bool:
     """Whether one of two prefixes holds the other."""
     return prefix.startswith(other) or other.startswith(prefix)

@@ -16,6 +16,7 @@ from moocflix.contracts.content import (
 from moocflix.contracts.courses import CourseDeleted
 from moocflix.platform import jobs
 from moocflix.platform.database.transaction import Tx
+from moocflix.platform.storage.port import KeyRefused, checked_key, checked_prefix
 from moocflix.services.content.course import sql as course_sql
 from moocflix.services.content.places import folder_of, prefix_of, source_key
 from moocflix.services.content.upload import sql as upload_sql
@@ -27,7 +28,7 @@ TRANSCODE = "transcode"
 REMOVE_OBJECTS = "remove-objects"
 # No playback token counts for longer.
 _KEEP_OLD = timedelta(days=1)
-_ELSEWHERE = "The transcoder put its output outside the video's folder."
+_ELSEWHERE = "The transcoder put its output elsewhere than in a folder within the video's."
 
 
 async def add_video(tx: Tx, *, upload: Upload, title: str, request_id: UUID | None, now: datetime) -> None:
@@ -104,10 +105,8 @@ async def answer_request(tx: Tx, *, answer: TranscodingCompleted, now: datetime,
 
 
 def acceptable(answer: TranscodingCompleted) -> TranscodingCompleted:
-    """The answer; a failure where it names a place outside the video's folder, which would be served, and removed."""
-    folder = folder_of(answer.video_id)
-    places = (answer.prefix or "", answer.poster_key or folder)
-    if answer.outcome == "failed" or (answer.renditions and all(place.startswith(folder) for place in places)):
+    """The answer; a failure where it names no folder within the video's, which would be served, and removed later."""
+    if answer.outcome == "failed" or (answer.renditions and _is_in_its_place(answer)):
         return answer
     return TranscodingCompleted(
         version=answer.version,
@@ -117,6 +116,17 @@ def acceptable(answer: TranscodingCompleted) -> TranscodingCompleted:
         outcome="failed",
         error=_ELSEWHERE,
     )
+
+
+def _is_in_its_place(answer: TranscodingCompleted) -> bool:
+    folder = folder_of(answer.video_id)
+    try:
+        # Without its slash at the end, so that the video's own folder, where the source is, is none within it.
+        prefix = checked_prefix(answer.prefix or "")
+        poster = checked_key(answer.poster_key or prefix)
+    except KeyRefused:
+        return False
+    return prefix.startswith(folder) and poster.startswith(folder)
 
 
 async def remove_video(tx: Tx, *, video_id: UUID) -> None:

@@ -186,6 +186,14 @@ async def apply_answer(tx: Tx, *, answer: TranscodingCompleted, now: datetime) -
     )
 
 
+async def played_prefix(db: Reader, *, video_id: UUID) -> str | None:
+    """Where the renditions are stored that a video is played in; None where there are none, or no video."""
+    found: str | None = await db.fetchval(
+        "SELECT t.prefix FROM videos v JOIN transcodings t ON t.request_id = v.ready_id WHERE v.id = $1", video_id
+    )
+    return found
+
+
 async def abandoned(db: Reader, *, job: str, before: datetime) -> list[Record]:
     """Requests that nobody will answer: our job for them has died, or they were asked before that moment."""
     return list(
