@@ -8,7 +8,7 @@ import pytest
 
 from moocflix.platform.service import ServiceContext
 from moocflix.services.content import jobs, transcoding
-from moocflix.services.content.media.ffmpeg import FfmpegFailed
+from moocflix.services.content.media.ffmpeg import FfmpegFailed, _judge
 from moocflix.services.content.media.transcoder import transcode as make_renditions
 from tests.content.conftest import School, pieces, platform_with
 from tests.content.test_playback import download, master
@@ -122,3 +122,22 @@ async def test_renditions_in_the_place_of_earlier_ones_stay(school: School, plac
         await external.settle()
         video = data_of(await school.owner.get(f"/api/v1/content/{video_id}"))
         assert (await school.platform.http.get(video["posterUrl"])).content == b"jpeg"
+
+
+async def test_a_failed_video_says_why_and_the_log_what_ffmpeg_said(
+    school: School, capsys: pytest.CaptureFixture[str]
+) -> None:
+    video_id, _ = await asked(school)
+    await school.storage.put(f"videos/{video_id}/source", pieces(b"damaged" * 1000), content_type="video/mp4")
+    await school.platform.settle()
+    error = data_of(await school.learner.get(f"/api/v1/content/{video_id}"))["error"]
+    assert error.startswith("The video could not be transcoded: ffmpeg gave up on it with status ")
+    out, err = capsys.readouterr()
+    assert f"videos/{video_id}/source" in out + err
+
+
+def test_a_failure_for_people_names_no_place_on_this_machine() -> None:
+    with pytest.raises(FfmpegFailed) as failed:
+        _judge(1, "more\n/srv/moocflix/files/source: Invalid data found\n")
+    assert "/" not in str(failed.value)
+    assert "/srv/moocflix/files/source: Invalid data found" in failed.value.said

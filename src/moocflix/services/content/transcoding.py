@@ -10,6 +10,8 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from uuid import UUID
 
+import structlog
+
 from moocflix.contracts.content import TranscodingCompleted
 from moocflix.platform.clock import utc_now
 from moocflix.platform.errors import Unavailable
@@ -32,6 +34,8 @@ _READ_BYTES = 1024 * 1024
 _PROGRESS_SECONDS = 1.0
 # Of the work, what ffmpeg does; the rest is storing.
 _ENCODING = 0.9
+
+_log = structlog.get_logger("moocflix.content")
 
 
 class TranscoderBusy(Unavailable):
@@ -81,6 +85,9 @@ async def _answer(run: JobRun, *, video_id: UUID, request_id: UUID) -> Transcodi
     try:
         return await _work(run, video, request_id)
     except FfmpegFailed as failed:
+        _log.warning(
+            "transcoding.failed", video=str(video_id), request=str(request_id), reason=str(failed), said=failed.said
+        )
         return _failed(video, request_id, f"The video could not be transcoded: {failed}.")
     except ObjectMissing:
         return _failed(video, request_id, "The uploaded file is not there any more.")

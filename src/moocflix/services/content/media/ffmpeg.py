@@ -16,7 +16,12 @@ _LAST_BYTES = 2000
 
 
 class FfmpegFailed(Exception):
-    """ffmpeg gave up on this video, and would again; the text is its own last line."""
+    """ffmpeg gave up on this video, and would again; the text is for people, and names no place on this machine."""
+
+    def __init__(self, why: str, *, said: str = "") -> None:
+        """`said` is for the log: the last words of ffmpeg's own, in which there may be paths."""
+        super().__init__(why)
+        self.said = said
 
 
 class FfmpegEnded(Exception):
@@ -90,8 +95,8 @@ def _judge(code: int, words: str) -> None:
     if "No space left on device" in words:
         message = "the disk is full"
         raise FfmpegEnded(message)
-    lines = [line for line in words.splitlines() if line.strip()]
-    raise FfmpegFailed(lines[-1][-300:] if lines else f"ffmpeg ended with status {code}")
+    message = f"ffmpeg gave up on it with status {code}"
+    raise FfmpegFailed(message, said=words.strip())
 
 
 def _bytes_below(folder: Path) -> int:

@@ -69,7 +69,8 @@ async def transcode(
     try:
         renditions = renditions_in(folder)
     except PlaylistBroken as error:
-        raise FfmpegFailed(str(error)) from error
+        message = "its renditions are not whole"
+        raise FfmpegFailed(message, said=str(error)) from error
     return Transcoded(renditions=renditions, poster=await _poster(source, probe, folder, allowance))
 
 
