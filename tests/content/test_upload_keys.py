@@ -65,6 +65,37 @@ async def test_who_comes_back_after_another_has_done_it_does_not_do_it_again(sch
     assert again.content == answers[0].content
 
 
+async def test_another_body_of_the_same_size_is_refused_under_the_key(school: School) -> None:
+    content, key = school.videos.content(), {"idempotency-key": "upload"}
+    another = await school.platform.course(owner=school.owner)
+    first = await school.send(content, headers=key, title="one")
+    refused = [
+        await school.send(content[:-1] + bytes([content[-1] ^ 1]), headers=key, title="one"),
+        await school.send(content, headers=key, title="two"),
+        await school.send(content, headers=key, title="one", courseId=str(another.id)),
+    ]
+    assert [answer.status_code for answer in refused] == [409, 409, 409]
+    assert all("another body" in answer.json()["error"]["message"] for answer in refused)
+    assert await school.rows("videos") == 1
+    again = await school.send(content, headers=key, title="one")
+    assert (again.status_code, again.content) == (201, first.content)
+
+
+async def test_a_body_that_grows_past_the_first_one_is_not_read_to_its_end(school: School) -> None:
+    pieces_sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal pieces_sent
+        yield form_start(school)
+        while True:
+            pieces_sent += 1
+            yield bytes(1024 * 1024)
+
+    assert (await school.owner.post(PATH, content=body(school), headers=HEADERS)).status_code == 201
+    assert (await school.owner.post(PATH, content=endless(), headers=HEADERS)).status_code == 409
+    assert pieces_sent < 100
+
+
 async def test_a_video_whose_commit_went_unheard_keeps_its_file(school: School) -> None:
     context, upload_id = school.platform.runtime.contexts["content"], uuid4()
 

@@ -4,6 +4,9 @@ A transaction holds its key by an advisory lock and stores the answer with its c
 free; killed after, the answer is there. Work that commits in steps (intents, uploads) holds its key as a leased row,
 which lapses soon after its process has died. Whoever held it longer than that and comes back finds that the work is
 another's: an answer is kept once. Keys are kept for 24 hours, by user and route.
+
+What a streamed body says is known only once it has been read: its fingerprint is stored with the answer, and a
+repetition is read to its end before it gets that.
 """
 
 import asyncio
@@ -19,11 +22,14 @@ from moocflix.platform.auth.principal import Principal
 from moocflix.platform.database.transaction import Database, Record, Tx
 from moocflix.platform.errors import Conflict, Invalid, Unavailable
 from moocflix.platform.http.call import Call
+from moocflix.platform.http.hashed_body import WRAPPING_BYTES, HashedBody
 from moocflix.platform.http.reply import Answer
 
 LONGEST_KEY = 255
 LEASE_SECONDS = 30
 _RENEW_SECONDS = 5
+
+_SIZE_BYTES = 8
 
 _CARD_FIELDS = ("cardDetails", "card", "cvv")
 _KEPT_HEADERS = (b"content-type", b"etag", b"location")
@@ -57,7 +63,7 @@ RETURNING 1
 """
 _KEEP = """
 UPDATE idempotency_keys
-   SET status = $4, headers = $5, body = $6, created_at = clock_timestamp(), leased_until = NULL
+   SET status = $4, headers = $5, body = $6, fingerprint = $7, created_at = clock_timestamp(), leased_until = NULL
  WHERE user_id = $1 AND route = $2 AND key = $3 AND status IS NULL
 """
 _RELEASE = "DELETE FROM idempotency_keys WHERE user_id = $1 AND route = $2 AND key = $3 AND status IS NULL"
@@ -90,14 +96,22 @@ class KeyedCall:
     """One call under its key."""
 
     def __init__(self, call: Call, *, secret: bytes) -> None:
-        """`secret` keys the fingerprint of the body, so that what is stored tells nothing of it."""
+        """`secret` keys the fingerprint of the body, so that what is stored tells no more of it than a size.
+
+        A body that is streamed goes through here on its way to the handler.
+        """
         if not isinstance(call.principal, Principal) or call.idempotency_key is None:
             message = "only a signed-in caller's request with a key can be held"
             raise RuntimeError(message)
         self._user_id: UUID = call.principal.id
         self._route = f"{call.method} {call.path}"
         self._key = call.idempotency_key
-        self._fingerprint = fingerprint(call, secret)
+        self._secret = secret
+        self._query: bytes = call.scope["query_string"]
+        self._streamed: HashedBody | None = None
+        if call.route.writes == "stream":
+            call.receive = self._streamed = HashedBody(call.receive, content_type=call.header(b"content-type"))
+        self._content = _without_card(call.body)
         self._kept = False
 
     async def begin(self, tx: Tx) -> Answer | None:
@@ -112,10 +126,18 @@ class KeyedCall:
         await tx.execute(_STORE, *self._place, self._fingerprint, answer.status, _kept(answer), answer.body)
 
     async def lease(self, database: Database) -> Answer | None:
-        """Hold the key while work goes on that commits in steps; the stored answer where there is one."""
+        """Hold the key while work goes on that commits in steps; the stored answer where there is one.
+
+        Raises Conflict, and Invalid where a streamed body breaks off.
+        """
         if await database.reader.fetchval(_LEASE, *self._place, self._fingerprint, LEASE_SECONDS):
             return None
-        stored = self._stored(await database.reader.fetchrow(_FIND, *self._place))
+        row = await database.reader.fetchrow(_FIND, *self._place)
+        if row is not None and row["status"] is not None and self._streamed is not None:
+            size = int.from_bytes(row["fingerprint"][:_SIZE_BYTES])
+            if not await self._streamed.ends_within(size + WRAPPING_BYTES):
+                raise KeyReused
+        stored = self._stored(row)
         if stored is None:
             raise StillRunning
         return stored
@@ -129,7 +151,10 @@ class KeyedCall:
 
     async def keep(self, tx: Tx, answer: Answer) -> None:
         """Keep the answer of leased work. Raises StillRunning where another request has done the work meanwhile."""
-        if not await tx.execute(_KEEP, *self._place, answer.status, _kept(answer), answer.body):
+        if self._streamed is not None and not self._streamed.ended:
+            message = "an answer can be kept only when the whole body has been read"
+            raise RuntimeError(message)
+        if not await tx.execute(_KEEP, *self._place, answer.status, _kept(answer), answer.body, self._fingerprint):
             raise StillRunning
         self._kept = True
 
@@ -148,6 +173,16 @@ class KeyedCall:
     def _place(self) -> tuple[UUID, str, str]:
         return (self._user_id, self._route, self._key)
 
+    @property
+    def _fingerprint(self) -> bytes:
+        """What tells two requests under one key apart, without card data; of a streamed body, as far as it was read."""
+        if self._streamed is None:
+            return self._sealed(self._content)
+        return self._streamed.size.to_bytes(_SIZE_BYTES) + self._sealed(self._streamed.digest())
+
+    def _sealed(self, content: bytes) -> bytes:
+        return hmac.digest(self._secret, b"%b\n%b" % (self._query, content), hashlib.sha256)
+
     def _stored(self, row: Record | None) -> Answer | None:
         if row is None:
             return None
@@ -157,16 +192,6 @@ class KeyedCall:
             raise StillRunning
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in row["headers"]]
         return Answer(row["body"], status=row["status"], headers=[*headers, (b"idempotent-replayed", b"true")])
-
-
-def fingerprint(call: Call, secret: bytes) -> bytes:
-    """What tells two requests under one key apart, without card data."""
-    if call.route.writes == "stream":
-        content = (call.header(b"content-length") or "").encode()
-    else:
-        content = _without_card(call.body)
-    query = call.scope["query_string"]
-    return hmac.digest(secret, b"%b\n%b" % (query, content), hashlib.sha256)
 
 
 def _without_card(body: bytes) -> bytes:
