@@ -5,6 +5,9 @@ from uuid import UUID
 
 import httpx
 import pytest
+from botocore.auth import S3SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from moto.server import ThreadedMotoServer
 
 from tests.content.conftest import School, platform_with
@@ -69,6 +72,32 @@ async def test_a_bucket_that_players_cannot_reach_is_served_through_us(school: S
         path = f"/api/v1/content/{video_id}/stream?format=file"
         answer = await on_s3.http.get(path, headers={**school.learner.headers, "range": "bytes=10-19"})
         assert (answer.status_code, answer.content) == (206, content[10:20])
+
+
+def is_signed_for(url: str, *, method: str) -> bool:
+    """Whether a bucket that checks signatures, as the one here does not, would take this URL with this method."""
+    address, _, signature = url.partition("&X-Amz-Signature=")
+    asked = AWSRequest(method=method, url=address)
+    asked.context["timestamp"] = httpx.URL(url).params["X-Amz-Date"]
+    signer = S3SigV4QueryAuth(Credentials("key", "hidden"), "s3", "us-east-1", expires=60)
+    return bool(signer.signature(signer.string_to_sign(asked, signer.canonical_request(asked)), asked) == signature)
+
+
+async def test_the_source_is_asked_about_and_read_in_the_bucket_with_its_type(
+    school: School, bucket: dict[str, str]
+) -> None:
+    async with platform_with(school.platform, **bucket) as on_s3, httpx.AsyncClient() as player:
+        video_id = data_of(await upload(school, on_s3, school.videos.content()))["videoId"]
+        for method in ("GET", "HEAD"):
+            path = f"/api/v1/content/{video_id}/stream?format=file"
+            answer = await on_s3.http.request(method, path, headers=school.learner.headers)
+            location = answer.headers["location"]
+            assert [is_signed_for(location, method=one) for one in ("GET", "HEAD")] == [
+                method == "GET",
+                method == "HEAD",
+            ]
+            found = await player.request(method, location)
+            assert (found.status_code, found.headers["content-type"]) == (200, "video/mp4")
 
 
 async def test_a_refused_upload_leaves_nothing_in_the_bucket(school: School, bucket: dict[str, str]) -> None:

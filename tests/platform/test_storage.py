@@ -228,6 +228,8 @@ async def test_a_local_url_grants_one_method_on_one_key_for_a_while(tmp_path: Pa
     assert not store.grants(signature, method="PUT", key="a/b.mp4", now=now)
     assert not store.grants(signature, method="GET", key="a/c.mp4", now=now)
     assert not store.grants(signature, method="GET", key="a/b.mp4", now=now + timedelta(seconds=61))
+    asking = (await store.signed_url("a/b.mp4", method="HEAD", seconds=60)).split("/")[-3]
+    assert store.grants(asking, method="GET", key="a/b.mp4", now=now)
 
 
 @pytest.mark.parametrize(

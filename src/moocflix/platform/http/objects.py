@@ -2,6 +2,7 @@
 
 from moocflix.platform.http.reply import Answer, bytes_reply, stream_reply
 from moocflix.platform.http.request import Request
+from moocflix.platform.storage.port import SignedMethod
 from moocflix.platform.storage.ranges import Conditions, part_of
 
 # What is sent at once: a playlist, an init segment, a poster.
@@ -19,12 +20,14 @@ async def object_reply(
 ) -> Answer:
     """The file under this key, with byte ranges and validators (RFC 9110). Raises ObjectMissing, RangeUnsatisfiable.
 
-    Where the store hands out URLs and `url_seconds` allows it, the reader is sent to one that counts for so long.
+    Where the store hands out URLs and `url_seconds` allows it, the reader is sent to one that counts for so long, and
+    for the method asked: S3 signs that too.
     """
     storage = request.context.storage
     headers = {"cache-control": cache_control}
     if storage.hands_out_urls and url_seconds is not None:
-        location = await storage.signed_url(key, method="GET", seconds=url_seconds)
+        method: SignedMethod = "HEAD" if request.call.method == "HEAD" else "GET"
+        location = await storage.signed_url(key, method=method, seconds=url_seconds)
         return bytes_reply(b"", media_type="text/plain", status=307, headers={"location": location, **_NEVER_KEPT})
     stored = await storage.head(key)
     part = part_of(stored, _conditions(request))

@@ -92,9 +92,9 @@ class LocalStorage:
             await asyncio.to_thread(_remove_folder, self._folder / kind / below)
 
     async def signed_url(self, key: str, *, method: SignedMethod, seconds: int) -> str:
-        """A URL of ours; see the port."""
-        expires = int(utc_now().timestamp()) + seconds
-        signature = signatures.sign(self._secret, method=method, key=checked_key(key), expires=expires)
+        """A URL of ours; see the port. Whoever may read a file may also ask about it: that is one signature."""
+        expires, granted = int(utc_now().timestamp()) + seconds, "GET" if method == "HEAD" else method
+        signature = signatures.sign(self._secret, method=granted, key=checked_key(key), expires=expires)
         return f"{self._public_url}{signatures.FILES_PATH}/{signature}/{key}"
 
     def grants(self, signature: str, *, method: SignedMethod, key: str, now: datetime) -> bool:

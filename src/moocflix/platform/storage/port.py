@@ -13,7 +13,7 @@ from typing import Literal, Protocol
 
 from moocflix.platform.errors import NotFound, Unavailable
 
-SignedMethod = Literal["GET", "PUT"]
+SignedMethod = Literal["GET", "HEAD", "PUT"]
 
 _KEY = re.compile(r"(?!\.)[A-Za-z0-9_.-]+(/(?!\.)[A-Za-z0-9_.-]+)*")
 _LONGEST_KEY = 512
@@ -92,7 +92,7 @@ class Storage(Protocol):
         """Remove every file whose key starts with `prefix`, which ends with a slash, half stored ones too."""
 
     async def signed_url(self, key: str, *, method: SignedMethod, seconds: int) -> str:
-        """A URL that lets whoever holds it read or write this one key for so long."""
+        """A URL that lets whoever holds it read, ask about or write this one key for so long, by this method."""
 
     def local_copy(self, key: str, *, folder: Path) -> AbstractAsyncContextManager[Path]:
         """The file as a path to read from, for as long as the block lasts; a copy goes into `folder` if need be."""

@@ -12,6 +12,7 @@ from moocflix.platform.errors import Invalid, Unavailable
 from moocflix.platform.service import ServiceContext
 from moocflix.platform.storage.content_types import UNKNOWN
 from moocflix.platform.storage.port import Storage
+from moocflix.services.content.media.containers import HEAD_BYTES, recognised
 from moocflix.services.content.parts import Parts
 from moocflix.services.content.places import folder_of, source_key
 from moocflix.services.content.upload import sql
@@ -38,7 +39,8 @@ async def received(
     key = source_key(upload_id)
     whole = False
     try:
-        await storage.put(key, file, content_type=UNKNOWN)
+        content_type, whole_file = await _recognised(file)
+        await storage.put(key, whole_file, content_type=content_type)
         stored = await storage.head(key)
         if stored.size == 0:
             raise Invalid("The file is empty.", field="file")
@@ -60,6 +62,26 @@ async def received(
         if not whole:
             # Shielded: a caller who hangs up cancels this too.
             await asyncio.shield(_discard(database, storage, upload_id))
+
+
+async def _recognised(file: AsyncIterator[bytes]) -> tuple[str, AsyncIterator[bytes]]:
+    """The media type that a file's first bytes speak of, and the file from its beginning.
+
+    For whoever is sent to the bucket: what is stored there as nothing known is not played.
+    """
+    head = b""
+    async for piece in file:
+        head += piece
+        if len(head) >= HEAD_BYTES:
+            break
+    container = recognised(head)
+    return (container.content_type if container else UNKNOWN), _after(head, file)
+
+
+async def _after(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield head
+    async for piece in rest:
+        yield piece
 
 
 async def _keep_alive(database: Database, upload_id: UUID) -> None:
