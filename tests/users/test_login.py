@@ -5,11 +5,15 @@ from datetime import timedelta
 from typing import Any
 
 import argon2
+import httpx
 import pytest
 
 from moocflix.platform import clock
 from moocflix.platform.auth.passwords import PasswordHasher
-from moocflix.services.users.credential.model import LoginName
+from moocflix.platform.database.transaction import Tx
+from moocflix.services.users.credential.model import Attempt, Attempts, LoginName
+from moocflix.services.users.credential.sql import count_attempt, forgive_attempts
+from moocflix.services.users.settings import UsersSettings
 from tests.factories.platform import PASSWORD, Person, TestPlatform, data_of
 from tests.users.conftest import LOGIN, PROFILE, SIGNUP, UPDATE, refusal
 
@@ -142,6 +146,60 @@ async def test_a_login_that_meets_a_change_of_the_password_leaves_no_session(
     await asyncio.gather(*(platform.http.post(LOGIN, json=login(ada.email)) for _ in range(8)), ada.put(UPDATE, change))
     count = "SELECT count(*) FROM sessions WHERE user_id = $1 AND ended_at IS NULL"
     assert await platform.database("users").reader.fetchval(count, ada.id) == 1
+
+
+async def test_who_tries_on_and_on_from_one_address_keeps_the_owner_out_nowhere_else(
+    platform: TestPlatform, ada: Person
+) -> None:
+    statuses = await try_from("203.0.113.7", platform, ada, times=150)
+    assert (statuses.count(401), statuses.count(429)) == (10, 140)
+    assert (await platform.http.post(LOGIN, json=login(ada.email))).status_code == 200
+
+
+async def test_ten_addresses_use_up_the_tries_from_all(platform: TestPlatform, ada: Person) -> None:
+    for number in range(10):
+        assert set(await try_from(f"203.0.113.{number}", platform, ada, times=10)) == {401}
+    assert (await platform.http.post(LOGIN, json=login(ada.email))).status_code == 429
+
+
+async def try_from(address: str, platform: TestPlatform, person: Person, *, times: int) -> list[int]:
+    """What wrong passwords from there are answered."""
+    transport = httpx.ASGITransport(platform.runtime.public, client=(address, 50_000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://platform") as http:
+        tries = [http.post(LOGIN, json=login(person.email, "wrong password")) for _ in range(times)]
+        return [response.status_code for response in await asyncio.gather(*tries)]
+
+
+@pytest.mark.parametrize("change", [count_attempt, forgive_attempts])
+async def test_the_row_of_the_address_is_locked_before_the_one_of_all(platform: TestPlatform, change: Any) -> None:
+    """Whichever key is the lower."""
+    name, now = LoginName(email_key="ada@example.org"), clock.utc_now()
+    for number in range(8):
+        attempt = Attempt.on(name, address=f"203.0.113.{number}", attempts=Attempts.of(UsersSettings()), now=now)
+        here, anywhere = attempt.keys
+        async with platform.database("users").transaction() as tx:
+            await count_attempt(tx, attempt=attempt)
+        async with platform.database("users").transaction() as tx:
+            await tx.execute("SELECT FROM login_attempts WHERE key = $1 FOR UPDATE", anywhere)
+            changing = asyncio.create_task(in_transaction_of_its_own(platform, change, attempt))
+            await somebody_waits_for(tx)
+            free = await tx.fetchrow("SELECT FROM login_attempts WHERE key = $1 FOR UPDATE SKIP LOCKED", here)
+        await changing
+        assert free is None
+
+
+async def in_transaction_of_its_own(platform: TestPlatform, change: Any, attempt: Attempt) -> None:
+    async with platform.database("users").transaction() as tx:
+        await change(tx, attempt=attempt)
+
+
+async def somebody_waits_for(tx: Tx) -> None:
+    """Return once another transaction waits for what this one holds."""
+    async with asyncio.timeout(30):
+        while not await tx.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+        ):
+            await asyncio.sleep(0.01)
 
 
 async def test_wrong_passwords_from_everywhere_have_to_wait_too(platform: TestPlatform, ada: Person) -> None:

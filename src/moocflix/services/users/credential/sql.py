@@ -8,19 +8,37 @@ from moocflix.services.users.credential.model import Attempt, Credentials, Login
 
 _COLUMNS = "id AS user_id, password_hash, state"
 
-# Keys in one order, so that two attempts do not wait for each other crosswise.
-_COUNT = """
-WITH attempt AS (
-    SELECT key, most FROM unnest($1::bytea[], $2::integer[]) AS attempt (key, most)
-), counted AS (
-    INSERT INTO login_attempts AS held (key, count, started_at)
-    SELECT key, 1, $3 FROM attempt ORDER BY key
+_ONE_MORE = """
         ON CONFLICT (key) DO UPDATE
-       SET count = CASE WHEN held.started_at <= $3 - $4::interval THEN 1 ELSE held.count + 1 END,
-           started_at = CASE WHEN held.started_at <= $3 - $4::interval THEN $3 ELSE held.started_at END
-    RETURNING key, count, started_at
+       SET count = CASE WHEN held.started_at <= $5 - $6::interval THEN 1 ELSE held.count + 1 END,
+           started_at = CASE WHEN held.started_at <= $5 - $6::interval THEN $5 ELSE held.started_at END
+    RETURNING count, started_at
+"""
+
+# Beyond the limit of an address no password is looked at: what it still tries does not count among those from all, or
+# one address could keep the owner out everywhere.
+# The address's row is locked first, here and below, so that no two requests wait for each other crosswise.
+_COUNT = f"""
+WITH here AS (
+    INSERT INTO login_attempts AS held (key, count, started_at)
+    VALUES ($1, 1, $5)
+    {_ONE_MORE}
+), anywhere AS (
+    INSERT INTO login_attempts AS held (key, count, started_at)
+    SELECT $2, 1, $5 FROM here WHERE count <= $3
+    {_ONE_MORE}
 )
-SELECT max(started_at) AS full_since FROM counted JOIN attempt USING (key) WHERE count > most
+SELECT max(started_at) AS full_since FROM (
+    SELECT started_at FROM here WHERE count > $3 UNION ALL SELECT started_at FROM anywhere WHERE count > $4
+) AS passed
+"""
+
+# Asking what was deleted has it deleted first.
+_FORGIVE = """
+WITH here AS (
+    DELETE FROM login_attempts WHERE key = $1 RETURNING key
+)
+UPDATE login_attempts SET count = greatest(count - 1, 0) WHERE key = $2 AND (SELECT count(*) FROM here) >= 0
 """
 
 
@@ -41,21 +59,13 @@ async def credentials_of(db: Reader, *, user_id: UUID) -> Credentials | None:
 
 async def count_attempt(tx: Tx, *, attempt: Attempt) -> None:
     """Count an attempt, for good whatever becomes of the request. Raises TooManyAttempts."""
-    row = await tx.fetchrow_alone(_COUNT, list(attempt.keys), list(attempt.limits), attempt.at, attempt.window)
+    row = await tx.fetchrow_alone(_COUNT, *attempt.keys, *attempt.limits, attempt.at, attempt.window)
     attempt.check(full_since=None if row is None else row["full_since"])
 
 
 async def forgive_attempts(tx: Tx, *, attempt: Attempt) -> None:
     """The password was right: forget those from here, and take this one back where all are counted."""
-    here, anywhere = attempt.keys
-    await tx.execute(
-        """
-        WITH forgotten AS (DELETE FROM login_attempts WHERE key = $1)
-        UPDATE login_attempts SET count = greatest(count - 1, 0) WHERE key = $2
-        """,
-        here,
-        anywhere,
-    )
+    await tx.execute(_FORGIVE, *attempt.keys)
 
 
 async def replace_hash(tx: Tx, *, user_id: UUID, old: str, new: str) -> bool:
