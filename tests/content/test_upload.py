@@ -1,5 +1,6 @@
 """Uploading: what is taken, what is refused, and that a refused upload leaves nothing."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
@@ -158,28 +159,31 @@ async def test_an_upload_under_a_key_is_done_once(school: School) -> None:
     assert await school.rows("videos") == 1
 
 
-async def test_a_client_that_hangs_up_leaves_nothing(school: School) -> None:
-    messages = iter(
-        [
-            {"type": "http.request", "body": form_start(school), "more_body": True},
-            {"type": "http.request", "body": school.videos.content()[:5000], "more_body": True},
-            {"type": "http.disconnect"},
-        ]
-    )
+@pytest.mark.parametrize(("last", "status"), [([{"type": "http.disconnect"}], 400), ([], 408)])
+async def test_a_client_that_hangs_up_or_falls_silent_leaves_nothing(
+    school: School, last: list[dict[str, str]], status: int
+) -> None:
+    begun = [form_start(school), school.videos.content()[:5000]]
+    messages = iter([*({"type": "http.request", "body": piece, "more_body": True} for piece in begun), *last])
+    sent: list[Any] = []
 
     async def receive() -> Any:
-        return next(messages)
+        message: Any = next(messages, None)
+        return message or await asyncio.Event().wait()
 
-    async def send(_message: Any) -> None:
-        return
+    async def send(message: Any) -> None:
+        sent.append(message)
 
-    headers = [(name.encode(), value.encode()) for name, value in {**FORM, **school.owner.headers}.items()]
+    given = {**FORM, **school.owner.headers, "transfer-encoding": "chunked"}
     scope: Any = {
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
         "path": "/api/v1/content/upload", "raw_path": b"/api/v1/content/upload", "query_string": b"", "root_path": "",
-        "headers": headers, "server": ("platform", 80), "client": ("127.0.0.1", 1),
+        "headers": [(name.encode(), value.encode()) for name, value in given.items()],
+        "server": ("platform", 80), "client": ("127.0.0.1", 1),
     }  # fmt: skip
-    await school.platform.runtime.public(scope, receive, send)
+    async with platform_with(school.platform, MOOCFLIX_HTTP_BODY_SECONDS="0.3") as impatient, asyncio.timeout(30):
+        await impatient.runtime.public(scope, receive, send)
+    assert sent[0]["status"] == status
     assert await leaves_nothing(school)
 
 

@@ -152,6 +152,11 @@ async def take_file(request: Request) -> Reply[None]:
     return reply(None)
 
 
+@post("/bytes", who=CALLER, writes="stream", summary="Count the bytes of a file")
+async def measure(request: Request) -> Reply[int]:
+    return reply(sum([len(piece) async for piece in request.stream()]))
+
+
 def _is_good(_context: ServiceContext, token: str) -> bool:
     return token.startswith("good-")
 
@@ -184,7 +189,7 @@ service = Service(
     name="probe",
     summary="What the edge must cope with.",
     migrations=Path(__file__).parent / "probe_migrations",
-    routes=(make, one, things, rename, clear, alone, pet, steps, stream, broken, take_file, ticket, secret),
+    routes=(make, one, things, rename, clear, alone, pet, steps, stream, broken, take_file, measure, ticket, secret),
     copies=(Copy(entity="cat", table="copies_of_cats", fetch=fetch_cat, upsert=upsert_cat),),
 )
 

@@ -1,84 +1,22 @@
 """Who is still sending when it is refused reads the answer, over a real socket."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection as Connection
 from http.client import HTTPResponse as Answer
-from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from granian.constants import HTTPModes, Interfaces
-from granian.server.embed import Server
 
-from moocflix.entrypoints.runtime import Runtime
-from moocflix.platform.auth.keys import PublishedKey
-from moocflix.platform.auth.tokens import AccessTokenSigner
-from moocflix.platform.database.urls import DatabaseUrls
-from moocflix.platform.ids import new_id
-from moocflix.platform.migrations import migrate
-from moocflix.platform.settings import Settings, load
-from tests.faults.platform_process import free_port
-from tests.platform.probe import service
+from moocflix.platform.settings import Settings
+from tests.platform.served_probe import ServedProbe, serving
 
 BODY = bytes(50_000_000)
 BOUND = 64 * 1_048_576
 PIECE = b"100000\r\n%b\r\n" % bytes(1_048_576)
 
 
-@dataclass(frozen=True)
-class Probe:
-    """A process that serves the probe."""
-
-    port: int
-    sign: Callable[[str], str]
-
-    def headers(self, role: str | None) -> dict[str, str]:
-        who = {} if role is None else {"authorization": f"Bearer {self.sign(role)}"}
-        return {**who, "content-type": "application/json", "content-length": str(len(BODY))}
-
-
-@asynccontextmanager
-async def serving(settings: Settings, **environ: str) -> AsyncIterator[Probe]:
-    """The probe on a port of its own."""
-    urls = DatabaseUrls.of(settings).in_database("refused_bodies")
-    await migrate(urls, [service])
-    runtime = Runtime(load(environ={**settings._environ, **environ}), [service], urls)  # noqa: SLF001 - but for these
-    await runtime.start(broadcasts=False)
-    key = Ed25519PrivateKey.generate()
-    public = PublishedKey.of(key.public_key())
-    runtime.watch.verifier.use_keys([public])
-    signer = AccessTokenSigner(public.kid, key, timedelta(minutes=15))
-
-    def sign(role: Any) -> str:
-        return signer.sign(user_id=new_id(), session_id=new_id(), role=role, generation=1, now=datetime.now(UTC))
-
-    port = free_port()
-    server = Server(
-        runtime.public, address="127.0.0.1", port=port, interface=Interfaces.ASGINL, http=HTTPModes.http1,
-        websockets=False, log_enabled=False,
-    )  # fmt: skip
-    running = asyncio.create_task(server.serve())
-    try:
-        await listening(port)
-        yield Probe(port, sign)
-    finally:
-        server.stop()  # type: ignore[no-untyped-call]
-        await running
-        await runtime.stop()
-
-
-async def listening(port: int) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            with suppress(ConnectionRefusedError):
-                _, writer = await asyncio.open_connection("127.0.0.1", port)
-                writer.close()
-                return
-            await asyncio.sleep(0.02)
+def headers(probe: ServedProbe, role: str | None) -> dict[str, str]:
+    who = {} if role is None else {"authorization": f"Bearer {probe.sign(role)}"}
+    return {**who, "content-type": "application/json", "content-length": str(len(BODY))}
 
 
 def ask(connection: Connection, asked: str, headers: dict[str, str], *, send: bytes) -> Answer:
@@ -116,7 +54,7 @@ async def test_who_is_refused_while_sending_reads_the_answer_and_may_go_on(
     async with serving(settings, **environ) as probe:
         connection = Connection("127.0.0.1", probe.port, timeout=60)
         first = await asyncio.to_thread(ask, connection, "GET /things", {}, send=b"")
-        answer = await asyncio.to_thread(ask, connection, asked, probe.headers(role), send=BODY)
+        answer = await asyncio.to_thread(ask, connection, asked, headers(probe, role), send=BODY)
         again = await asyncio.to_thread(ask, connection, "GET /health/live", {}, send=b"")
         connection.close()
     assert (first.status, answer.status, again.status) == (200, status, 200)
@@ -125,8 +63,8 @@ async def test_who_is_refused_while_sending_reads_the_answer_and_may_go_on(
 async def test_who_asks_first_is_not_made_to_send(settings: Settings) -> None:
     async with serving(settings) as probe:
         connection = Connection("127.0.0.1", probe.port, timeout=60)
-        headers = {**probe.headers(None), "expect": "100-continue"}
-        answer = await asyncio.to_thread(ask, connection, "POST /things", headers, send=b"")
+        asking = {**headers(probe, None), "expect": "100-continue"}
+        answer = await asyncio.to_thread(ask, connection, "POST /things", asking, send=b"")
         connection.close()
     assert (answer.status, answer.getheader("connection")) == (401, "close")
 

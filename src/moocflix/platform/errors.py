@@ -85,6 +85,12 @@ class WrongMethod(Refusal):
         return {"allow": ", ".join(self.allowed)}
 
 
+class TooSlow(Refusal):
+    """What was announced does not come."""
+
+    status = 408
+
+
 class Conflict(Refusal):
     """It does not fit the present state."""
 

@@ -68,6 +68,14 @@ class HttpSettings(Section, frozen=True, kw_only=True):
     body_limit: Annotated[
         int, Meta(ge=1024, description="Largest body of an ordinary request, in bytes; uploads have their own.")
     ] = 1_048_576
+    body_seconds: Annotated[
+        float,
+        Meta(
+            ge=0.1,
+            description="How long nothing may come of a body before its connection is closed; twice as long the whole "
+            "body may take, but for an upload, which may go on.",
+        ),
+    ] = 30.0
     cors_origins: Annotated[
         list[str], Meta(description="Origins whose pages may call the API (CORS); `*` for all; comma separated.")
     ] = []

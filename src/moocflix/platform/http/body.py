@@ -9,10 +9,17 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 _JSON = ("application/json", "application/x-json")
 
 
-async def read_body(call: Call, *, limit: int) -> None:
-    """Read the body into the call, unless the handler streams it. Raises TooLarge, UnsupportedMedia, Invalid."""
+async def read_body(call: Call, *, limit: int, seconds: float) -> None:
+    """Read the body into the call, unless the handler streams it: that one may take long, if only it goes on.
+
+    `seconds` is how long nothing may come, and half of how long the whole may take. Raises TooLarge, BodyTooSlow,
+    UnsupportedMedia, Invalid.
+    """
     announced = announced_bytes(call)
-    if call.method in {"GET", "HEAD"} or call.route.writes == "stream":
+    streams = call.route.writes == "stream"
+    if call.incoming is not None:
+        call.incoming.bound(silence=seconds, total=None if streams else 2 * seconds)
+    if streams or call.method in {"GET", "HEAD"}:
         return
     if announced is not None and announced > limit:
         raise BodyTooLarge(limit)

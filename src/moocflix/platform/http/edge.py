@@ -195,7 +195,8 @@ class Edge:
         return fresh
 
     async def _fresh(self, call: Call) -> Answer:
-        await read_body(call, limit=self._parts.settings.body_limit)
+        settings = self._parts.settings
+        await read_body(call, limit=settings.body_limit, seconds=settings.body_seconds)
         key = call.header(b"idempotency-key")
         if key is not None and call.route.idempotent and isinstance(call.principal, Principal):
             call.idempotency_key = read_key(key)
