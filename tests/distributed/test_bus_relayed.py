@@ -34,10 +34,11 @@ async def test_a_dead_letter_is_copied_to_the_topic_for_it_and_may_be_tried_agai
     shelf = (book,) = books(1)
     broken = True
 
-    async def choke(tx: Tx, book: BookState, message: Message) -> None:
-        if broken:
+    async def choke(tx: Tx, state: BookState, message: Message) -> None:
+        # What an earlier test has left at the broker is none of this one's.
+        if broken and state.book_id == book:
             raise ValueError
-        await note(tx, book, message)
+        await note(tx, state, message)
 
     service = on_update(choke)
     sent: list[Parcel] = []
