@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Producer
@@ -56,24 +55,41 @@ class Sender:
                 )
             except BufferError:
                 batch.acknowledged(KafkaError(KafkaError._QUEUE_FULL), None)  # noqa: SLF001 - its name for this error
+            except KafkaException as error:
+                self._note(error.args[0])
+                raise
         self._sent.set()
         await batch.done.wait()
         if batch.error is not None:
-            self.broken = batch.error.fatal()
+            self._note(batch.error)
             raise KafkaException(batch.error)
 
     async def close(self) -> None:
         """Give up what is not acknowledged."""
         self._polling.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._polling
+        await asyncio.gather(self._polling, return_exceptions=True)
         await asyncio.to_thread(self._producer.purge)
-        # Whoever still waits is told.
-        self._producer.poll(0)
+        # Whoever still waits is told: by the second call, where the first has only a fatal error to tell of.
+        self._hear()
+        self._hear()
+
+    def _note(self, error: KafkaError) -> None:
+        """After a fatal error the producer sends nothing more, whatever other error a message comes back with."""
+        if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001 - its name for this error
+            self.broken = True
+
+    def _hear(self) -> None:
+        """Have the acknowledgements that have come counted."""
+        try:
+            self._producer.poll(0)
+        except KafkaException:
+            # A fatal error. What was under way might wait for ever: it comes back as an error, too.
+            self.broken = True
+            self._producer.purge(blocking=False)
 
     async def _poll(self) -> None:
         while True:
-            self._producer.poll(0)
+            self._hear()
             if len(self._producer):
                 await asyncio.sleep(_POLL_SECONDS)
                 continue
