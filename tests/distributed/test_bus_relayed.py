@@ -1,10 +1,13 @@
 """What holds where a relay feeds a broker: repetitions, dead letters, strangers, and servers that go away."""
 
 import asyncio
+from datetime import datetime
+from secrets import token_hex
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from msgspec.structs import replace
 
 from moocflix.platform.clock import utc_now
 from moocflix.platform.database.transaction import Tx
@@ -74,6 +77,30 @@ async def test_what_is_no_event_of_ours_parks(bus: BusOffice) -> None:
         await until(lambda: bus.value("SELECT count(*) FROM dead_letters"))
         await bus.handled(shelf, 1)
         assert await bus.value("SELECT data FROM dead_letters") == {"unreadable": "this is no JSON"}
+
+
+async def test_nothing_that_strangers_send_holds_up_a_group(bus: BusOffice) -> None:
+    shelf = (book,) = books(1)
+    ours = Message(uuid4(), "Book-Update", str(book), str(book), "library", utc_now(), b"{}")
+    strange = [
+        replace(ours, time=datetime(2026, 11, 21)),  # noqa: DTZ001 - without a zone is what is strange about it
+        replace(ours, data=b"[" * 1_500 + b"]" * 1_500),
+        replace(ours, subject="a\0b"),
+        replace(ours, correlation_id="a\0b"),
+        replace(ours, data=b'{"version": 1e-20000}'),
+        replace(ours, key=token_hex(5_000)),
+    ]
+    async with bus.at_work(archive(rewindable=False)):
+        for message in strange:
+            # On its own: fresh ids, so that none is taken for a repetition.
+            await bus.broker().publish([Parcel("Book-Update", replace(message, id=uuid4()))])
+        await bus.publish([book], [1])
+
+        async def all_parked() -> bool:
+            return bool(await bus.value("SELECT count(*) FROM dead_letters") == len(strange))
+
+        await until(all_parked)
+        await bus.handled(shelf, 1)
 
 
 async def test_several_relays_share_the_work_and_keep_the_order(bus: BusOffice) -> None:

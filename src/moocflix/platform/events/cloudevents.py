@@ -1,8 +1,9 @@
 """CloudEvents 1.0: the attributes that go along with an event's data, and the message that they make again."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
+from math import isinf
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -16,6 +17,10 @@ NAMES = ("specversion", "id", "source", "type", "subject", "time", "correlationi
 """What the attributes of our events are called."""
 
 _SOURCE = "/moocflix/"
+# So many digits a number of PostgreSQL may have after its point; jsonb refuses one that is written with more.
+_DECIMALS = 16_383
+# Characters of an attribute, or of a key: the retry table has an index on two of them, which takes 2,704 bytes.
+_LONGEST = 250
 
 
 class Unreadable(Exception):
@@ -54,18 +59,19 @@ def attributes_of(message: Message, *, names: Sequence[str] = NAMES) -> dict[str
 def message_of(attributes: Mapping[str, str], *, key: str, data: bytes, names: Mapping[str, str]) -> Message:
     """The message that was sent; `names` are the topics' by type. Raises Unreadable."""
     try:
+        given = {name: _text(attributes[name]) for name in NAMES if name in attributes}
         return Message(
-            id=UUID(attributes["id"]),
-            topic=names[attributes["type"]],
-            key=key,
-            subject=attributes.get("subject", key),
-            source=attributes["source"].removeprefix(_SOURCE),
-            time=datetime.fromisoformat(attributes["time"]),
+            id=UUID(given["id"]),
+            topic=names[given["type"]],
+            key=_text(key),
+            subject=given.get("subject", key),
+            source=given["source"].removeprefix(_SOURCE),
+            time=_moment(given["time"]),
             data=_checked(data),
-            correlation_id=attributes.get("correlationid"),
-            traceparent=attributes.get("traceparent"),
+            correlation_id=given.get("correlationid"),
+            traceparent=given.get("traceparent"),
         )
-    except (KeyError, ValueError, UnicodeDecodeError) as error:
+    except (KeyError, ValueError, OverflowError, RecursionError) as error:
         raise Unreadable(f"{type(error).__name__} in an event") from error
 
 
@@ -75,17 +81,44 @@ def stand_in(place: str, *, topic: str, source: str, key: str, data: bytes) -> M
     return Message(
         id=uuid5(NAMESPACE_URL, f"moocflix:{place}"),
         topic=topic,
-        key=key,
-        subject=key,
+        key=key[:_LONGEST],
+        subject=key[:_LONGEST],
         source=source,
         time=utc_now(),
         data=msgspec.json.encode({"unreadable": text[:10_000]}),
     )
 
 
+def _text(value: str) -> str:
+    """An attribute that PostgreSQL can keep. Raises ValueError."""
+    if "\0" in value or len(value) > _LONGEST:
+        raise ValueError("a zero character, or too many characters, in an attribute")
+    return value
+
+
+def _moment(text: str) -> datetime:
+    """A time that can be compared with any other. Raises ValueError and OverflowError."""
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return time.astimezone(UTC)
+
+
+def _number(text: str) -> float:
+    """A number that jsonb can keep. Raises ValueError."""
+    mantissa, _, exponent = text.lower().partition("e")
+    number = float(text)
+    if isinf(number) or len(mantissa.partition(".")[2]) - int(exponent or 0) > _DECIMALS:
+        raise ValueError("a number out of range")
+    return number
+
+
+_decoder = msgspec.json.Decoder(float_hook=_number)
+
+
 def _checked(data: bytes) -> bytes:
-    """The data, if it is JSON that the retry table can keep. Raises ValueError."""
-    msgspec.json.decode(data)
+    """The data, if it is JSON that the retry table can keep. Raises ValueError and RecursionError."""
+    _decoder.decode(data)
     if b"\\u0000" in data:
         raise ValueError("a zero character in an event")
     return data
