@@ -1,5 +1,6 @@
 """Copies of others' entities: filled page by page when new or lost, fetched one by one when missed."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -108,3 +109,24 @@ async def test_a_reaction_that_misses_a_copy_gets_it_and_runs_again(office: Post
     await office.settle(owner.service(needs_copy))
     assert await office.database("archive").reader.fetchval("SELECT count(*) FROM effects") == 1
     assert await office.database("archive").reader.fetchval("SELECT count(*) FROM retries") == 0
+
+
+async def test_a_rewind_while_a_copy_is_being_filled_fills_it_from_the_start(office: PostOffice) -> None:
+    owner = Owner(5)
+    service, database = owner.service(), office.database("archive")
+
+    async def pages(context: ServiceContext, cursor: str | None) -> tuple[list[BookState], str | None]:
+        if owner.asked == [None, "2"]:
+            async with database.transaction() as tx:
+                await copies.start_anew(tx, service)
+            # Another worker begins anew, and comes to the second page.
+            owner.away_at = "2"
+            await start_worker(office, service)
+            owner.away_at = "nowhere"
+        return await owner.pages(context, cursor)
+
+    (copy,) = service.copies
+    await start_worker(office, replace(service, copies=(replace(copy, pages=pages),)), ahead=LATER)
+    rows = await database.reader.fetch("SELECT version FROM books_copy")
+    assert [row["version"] for row in rows] == [3] * 5
+    assert await database.reader.fetchval("SELECT status FROM copies") == "filled"

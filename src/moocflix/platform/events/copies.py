@@ -19,7 +19,7 @@ _EXPECT = "INSERT INTO copies (entity) VALUES ($1) ON CONFLICT DO NOTHING"
 
 # A copy that was filled once and is empty now has been lost.
 _LOST = """
-UPDATE copies SET status = 'wanted', cursor = NULL, rows = 0
+UPDATE copies SET status = 'wanted', cursor = NULL, rows = 0, started_at = NULL
  WHERE entity = $1 AND status = 'filled' AND rows > 0 AND NOT EXISTS (SELECT FROM {table})
 """
 
@@ -29,15 +29,16 @@ _BEGIN = """
 UPDATE copies
    SET status = 'filling', started_at = coalesce(started_at, clock_timestamp()), updated_at = clock_timestamp()
  WHERE entity = $1 AND status <> 'filled'
-RETURNING cursor
+RETURNING cursor, started_at
 """
 
+# When it was started tells this filling from one that was begun anew meanwhile, whose pages are not these.
 _ADVANCE = """
 UPDATE copies
    SET cursor = $2, rows = rows + $3, updated_at = clock_timestamp(),
        status = CASE WHEN $2::text IS NULL THEN 'filled' ELSE status END,
        finished_at = CASE WHEN $2::text IS NULL THEN clock_timestamp() END
- WHERE entity = $1 AND status = 'filling'
+ WHERE entity = $1 AND status = 'filling' AND started_at = $4
 """
 
 _WANT = "UPDATE copies SET status = 'wanted', cursor = NULL, rows = 0, started_at = NULL WHERE entity = $1"
@@ -87,7 +88,8 @@ async def start_anew(tx: Tx, service: Service) -> None:
         await tx.execute(f"UPDATE {copy.table} SET version = 0 WHERE version <> 0")  # noqa: S608 - declared in code
         await tx.execute(_WANT, copy.entity)
         if copy.pages is not None:
-            await jobs.enqueue(tx, FILL, {"entity": copy.entity}, unique_key=copy.entity)
+            # Without a key: a job that is running may have looked for the last time already.
+            await jobs.enqueue(tx, FILL, {"entity": copy.entity})
 
 
 def filling(service: Service) -> Job:
@@ -101,16 +103,15 @@ def filling(service: Service) -> Job:
 
 async def _fill_all(copy: Copy, job: JobRun) -> None:
     database = job.context.database
-    if copy.pages is None or not await database.reader.fetchrow(_OPEN, copy.entity):
+    if copy.pages is None or (begun := await database.reader.fetchrow(_BEGIN, copy.entity)) is None:
         return
-    async with database.transaction() as tx:
-        cursor: str | None = await tx.fetchval(_BEGIN, copy.entity)
+    cursor: str | None = begun["cursor"]
     while True:
         states, following = await copy.pages(job.context, cursor)
         async with database.transaction() as tx:
             for state in states:
                 await copy.upsert(tx, state)
-            if not await tx.execute(_ADVANCE, copy.entity, following, len(states)):
+            if not await tx.execute(_ADVANCE, copy.entity, following, len(states), begun["started_at"]):
                 return
         await job.progress(0.5)
         if following is None:
