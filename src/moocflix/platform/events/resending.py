@@ -1,6 +1,7 @@
 """Rewinding a group that consumes over a broker: what it is to read again is sent out of the outboxes to it alone."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from moocflix.platform import leases
@@ -45,8 +46,10 @@ async def rewind(
         await copies.start_anew(tx, service)
         tx.wake()
     for name, start in starts.items():
+        # Looked at anew: what was published and handled since the first look has been forgotten, too.
+        now = await since(buses[name], source=name, time=begin)
         reader = OutboxReader(buses[name], source=name, topics=followed[name], batch=_BATCH)
-        await _send(reader, start, service.name, broker)
+        await _send(reader, replace(now, last_seq=min(start.last_seq, now.last_seq)), service.name, broker)
     return chosen
 
 
