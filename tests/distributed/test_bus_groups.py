@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -11,6 +12,47 @@ from tests.distributed.bus_office import BusOffice, books, each_in_order
 from tests.platform.post_office import archive
 
 pytestmark = pytest.mark.parametrize("carrier", ["kafka", "rabbitmq"], indirect=True)
+
+
+async def publish_two_hours_ago(bus: BusOffice, shelf: Sequence[UUID]) -> None:
+    async with bus.library.transaction() as tx:
+        await tx.execute("UPDATE outbox SET time = time - interval '2 hours'")
+    await bus.publish(shelf, [1])
+    async with bus.library.transaction() as tx:
+        await tx.execute("UPDATE outbox SET time = time - interval '2 hours'")
+
+
+async def test_a_group_with_effects_elsewhere_starts_with_recent_events(bus: BusOffice) -> None:
+    old, recent = books(2)
+    await publish_two_hours_ago(bus, [old])
+    await bus.publish([recent], [1])
+    async with bus.at_work(archive(rewindable=False)):
+        await bus.handled([recent], 1)
+        await bus.publish([old], [2])
+        await bus.handled([old], 1)
+    assert await bus.effects([old, recent]) == [(recent, 1), (old, 2)]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param("UPDATE offsets SET updated_at = updated_at - interval '3 hours'", id="away"),
+        pytest.param("UPDATE inbox SET time = time - interval '3 hours'", id="behind"),
+    ],
+)
+async def test_a_group_whose_bus_is_changed_leaves_out_nothing(bus: BusOffice, before: str) -> None:
+    read, unread = books(2)
+    service = archive(rewindable=False)
+    await bus.publish([read], [1])
+    await bus.office.settle(service)
+    async with bus.archive.transaction() as tx:
+        await tx.execute(before)
+    await publish_two_hours_ago(bus, [unread])
+    async with bus.at_work(service):
+        await bus.handled([unread], 1)
+        await bus.publish([read], [2])
+        await bus.handled([read], 2)
+    assert await bus.effects([read, unread]) == [(read, 1), (unread, 1), (read, 2)]
 
 
 async def test_what_is_handled_while_a_rewind_begins_comes_again_too(bus: BusOffice) -> None:

@@ -37,8 +37,13 @@ VALUES ($1, '00000000-0000-0000-0000-000000000000', '-infinity')
 RETURNING token
 """
 
+_BEGAN = "SELECT updated_at FROM offsets WHERE source = $1"
+
+# A group that has consumed over PostgreSQL is not new: whatever came after the first that it took is to be taken.
 _BEGIN = """
-INSERT INTO offsets AS kept (source, old_snapshot) VALUES ($1, '1:1:')
+INSERT INTO offsets AS kept (source, old_snapshot, updated_at)
+VALUES ($1, '1:1:', coalesce(least((SELECT min(time) FROM inbox), (SELECT min(updated_at) FROM offsets)),
+                             clock_timestamp()))
     ON CONFLICT (source) DO UPDATE SET updated_at = kept.updated_at
 RETURNING updated_at
 """
@@ -173,7 +178,8 @@ class BrokerConsumer:
         if self._token is None:
             reader = self._database.reader
             if self._late_start is not None and self._floor is None:
-                self._floor = await reader.fetchval(_BEGIN, _BROKER) - self._late_start
+                began = await reader.fetchval(_BEGAN, _BROKER) or await reader.fetchval(_BEGIN, _BROKER)
+                self._floor = began - self._late_start
             self._token = await reader.fetchval(_EPOCH, LEASE)
         token: int | None = self._token
         if token is None:
