@@ -6,9 +6,13 @@ from uuid import UUID
 
 import pytest
 
+from moocflix.platform import leases
 from moocflix.platform.events import resending
 from moocflix.platform.events.envelope import Topic
-from tests.distributed.bus_office import BusOffice, books, each_in_order
+from moocflix.platform.events.inbox import LEASE
+from moocflix.platform.ids import new_id
+from moocflix.platform.service import Service
+from tests.distributed.bus_office import BusOffice, books, each_in_order, until
 from tests.platform.post_office import archive
 
 pytestmark = pytest.mark.parametrize("carrier", ["kafka", "rabbitmq"], indirect=True)
@@ -71,3 +75,16 @@ async def test_what_is_handled_while_a_rewind_begins_comes_again_too(bus: BusOff
         await resending.rewind(service, bus.archive, {"library": bus.outboxes()}, broker, time=None)
         await bus.handled(shelf, 8)
     assert each_in_order((await bus.effects(shelf))[4:], shelf, [1, 2])
+
+
+@pytest.mark.parametrize("service", [archive(), archive(reactions=())], ids=["reacting", "not reacting"])
+async def test_a_group_at_rest_is_not_due(bus: BusOffice, service: Service) -> None:
+    async def at_rest() -> bool:
+        noticed = "SELECT count(*) FROM leases WHERE name = 'events' AND expires_at > '-infinity'"
+        due = "SELECT next_at <= clock_timestamp() FROM agenda"
+        return await bus.value(noticed) == 1 and not await bus.value(due)
+
+    async with bus.at_work(service):
+        await until(at_rest)
+        await leases.seize(bus.archive.reader, LEASE, holder=new_id())
+        await until(at_rest)

@@ -30,10 +30,14 @@ _SETTLE_SECONDS = 0.5
 _BROKER = "broker"
 
 # Nobody holds the lease alone here: its token tells what was received before a rewind from what comes after.
-_EPOCH = """
+_EPOCH = "SELECT token FROM leases WHERE name = $1 AND expires_at > '-infinity'"
+
+# Let go of or seized, it is on the agenda until somebody has noticed that. Written only then: to write it is to wait
+# for every reaction in hand.
+_NOTICE = """
 INSERT INTO leases AS held (name, holder, expires_at)
-VALUES ($1, '00000000-0000-0000-0000-000000000000', '-infinity')
-    ON CONFLICT (name) DO UPDATE SET token = held.token
+VALUES ($1, '00000000-0000-0000-0000-000000000000', clock_timestamp())
+    ON CONFLICT (name) DO UPDATE SET expires_at = excluded.expires_at
 RETURNING token
 """
 
@@ -86,12 +90,9 @@ class BrokerConsumer:
 
     async def run(self) -> None:
         """Consume until stopped."""
-        if not self._topics:
-            await self._stopping.wait()
-            return
         retrying = asyncio.create_task(self._insist(self._retry_when_due))
         try:
-            await self._insist(self._prepare_and_receive)
+            await (self._insist(self._prepare_and_receive) if self._topics else self._stopping.wait())
         finally:
             retrying.cancel()
             with suppress(asyncio.CancelledError):
@@ -180,7 +181,7 @@ class BrokerConsumer:
             if self._late_start is not None and self._floor is None:
                 began = await reader.fetchval(_BEGAN, _BROKER) or await reader.fetchval(_BEGIN, _BROKER)
                 self._floor = began - self._late_start
-            self._token = await reader.fetchval(_EPOCH, LEASE)
+            self._token = await reader.fetchval(_EPOCH, LEASE) or await reader.fetchval(_NOTICE, LEASE)
         token: int | None = self._token
         if token is None:
             raise LeaseLost
