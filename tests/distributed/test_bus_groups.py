@@ -1,5 +1,6 @@
 """Where a group stands: when it begins over a broker, when it is rewound, and when there is nothing to do."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -7,13 +8,15 @@ from uuid import UUID
 import pytest
 
 from moocflix.platform import leases
+from moocflix.platform.database.transaction import Tx
+from moocflix.platform.errors import CopyMissing
 from moocflix.platform.events import resending
-from moocflix.platform.events.envelope import Topic
+from moocflix.platform.events.envelope import Message, Topic
 from moocflix.platform.events.inbox import LEASE
 from moocflix.platform.ids import new_id
-from moocflix.platform.service import Service
+from moocflix.platform.service import Copy, Reaction, Service, ServiceContext
 from tests.distributed.bus_office import BusOffice, books, each_in_order, until
-from tests.platform.post_office import archive
+from tests.platform.post_office import BOOK_UPDATE, BookState, archive, upsert_book
 
 pytestmark = pytest.mark.parametrize("carrier", ["kafka", "rabbitmq"], indirect=True)
 
@@ -88,3 +91,28 @@ async def test_a_group_at_rest_is_not_due(bus: BusOffice, service: Service) -> N
         await until(at_rest)
         await leases.seize(bus.archive.reader, LEASE, holder=new_id())
         await until(at_rest)
+
+
+async def test_a_worker_whose_retries_cannot_go_on_ends(bus: BusOffice) -> None:
+    (book,) = books(1)
+    asked: list[UUID] = []
+
+    async def needs_copy(_tx: Tx, book: BookState, _message: Message) -> None:
+        raise CopyMissing("book", book.book_id)
+
+    async def fetch(_context: ServiceContext, book_id: UUID) -> BookState | None:
+        asked.append(book_id)
+        if len(asked) > 1:
+            raise LookupError
+        return None
+
+    service = archive(
+        reactions=(Reaction(topic=BOOK_UPDATE, run=needs_copy),),
+        copies=(Copy(entity="book", table="books_copy", fetch=fetch, upsert=upsert_book),),
+    )
+    async with bus.running(bus.relay(service)):
+        working = asyncio.create_task(bus.worker(service).run(asyncio.Event()))
+        await bus.publish([book], [1])
+        with pytest.raises(LookupError):
+            async with asyncio.timeout(40):
+                await working

@@ -7,7 +7,6 @@ broker is told only after the commit.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -89,14 +88,16 @@ class BrokerConsumer:
         self._stopping.set()
 
     async def run(self) -> None:
-        """Consume until stopped."""
-        retrying = asyncio.create_task(self._insist(self._retry_when_due))
+        """Consume until stopped. Raises what a part of it died of."""
+        receiving = [self._prepare_and_receive] if self._topics else []
+        tasks = [asyncio.create_task(self._insist(work)) for work in (self._retry_when_due, *receiving)]
         try:
-            await (self._insist(self._prepare_and_receive) if self._topics else self._stopping.wait())
+            # What either dies of ends both.
+            await asyncio.gather(*tasks)
         finally:
-            retrying.cancel()
-            with suppress(asyncio.CancelledError):
-                await retrying
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await self.leave()
 
     async def step(self, *, ahead: timedelta = timedelta(0)) -> bool:
