@@ -9,11 +9,15 @@ from time import perf_counter
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
+from moocflix.platform import leases
+from moocflix.platform.clock import utc_now
 from moocflix.platform.database.transaction import Tx
 from moocflix.platform.errors import Unavailable
 from moocflix.platform.events.envelope import Message
+from moocflix.platform.events.inbox import LEASE, Inbox
 from moocflix.platform.service import React, Reaction
 from tests.platform.post_office import (
     BOOK_CREATION,
@@ -58,6 +62,22 @@ async def test_what_is_read_again_has_no_second_effect(office: PostOffice) -> No
         await tx.execute("DELETE FROM offsets")
     await office.settle(archive())
     assert await effects(office) == [(book, 1)]
+
+
+async def test_a_message_that_comes_twice_at_once_has_one_effect(office: PostOffice) -> None:
+    """As a broker brings it that was sent it again before its first answer was heard."""
+    book, context = uuid4(), office.context("archive")
+    first, second = (
+        Message(
+            uuid4(), "Book-Update", str(book), str(book), "library", utc_now(),
+            msgspec.json.encode(BookState(book_id=book, version=version, title="")),
+        )
+        for version in (1, 2)
+    )  # fmt: skip
+    token = await leases.take(context.database.reader, LEASE, holder=uuid4(), seconds=60)
+    assert token is not None
+    await Inbox(archive(), context).take([first, second, first, second], token=token)
+    assert await effects(office) == [(book, 1), (book, 2)]
 
 
 async def test_an_update_that_overtakes_its_creation_wins(office: PostOffice) -> None:

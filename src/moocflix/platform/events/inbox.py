@@ -162,6 +162,8 @@ class Inbox:
             taken, blocked = await self._mark(tx, messages, token)
             for message in messages:
                 if message.id in taken:
+                    # It may be there twice: a relay that heard no answer has sent it again.
+                    taken.remove(message.id)
                     if message.key in blocked:
                         await self._move(tx, message, attempts=0, error=None)
                     else:
