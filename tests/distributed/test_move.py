@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,7 +60,9 @@ def cut_off(process: subprocess.Popen[bytes]) -> None:
         process.kill()
         process.wait()
         for one in below:
-            one.kill()
+            # It may have gone with its parent.
+            with suppress(psutil.NoSuchProcess):
+                one.kill()
         psutil.wait_procs(below, timeout=30)
 
 
