@@ -9,9 +9,8 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 PYTHON ?= python3
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet install
-# Processes of the test run, one more than there are cores: tests of whole installations wait more than they work. In CI, where
-# coverage is measured, one for each core. `make test WORKERS=0` runs in a single one; ARGS go on to pytest.
-WORKERS ?= $(if $(CI),auto,$(shell expr $$(nproc 2>/dev/null || echo 2) + 1))
+# Work units of the test run: `make test WORKERS=0` runs in one process, ARGS go on to pytest.
+WORKERS ?= auto
 ARGS ?=
 # In CI coverage is measured, in every process that a test starts, wherever that runs.
 export COVERAGE_FILE := $(CURDIR)/.coverage
