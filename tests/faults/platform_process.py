@@ -150,7 +150,7 @@ def _is(process: psutil.Process, name: str, supervisor: int) -> bool:
         "server's worker": not beside and words[-1:] == ["serve"],
         "worker": beside and words[-1:] == ["work"],
         "postmaster": beside and "-D" in words,
-        "backend": bool(words) and words[0].startswith("postgres: moocflix_content"),
+        "backend": bool(words) and words[0].startswith("postgres: moocflix_"),
         "ffmpeg": any("index.m3u8" in word for word in words),
     }[name]
 
