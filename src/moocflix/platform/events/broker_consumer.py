@@ -10,12 +10,11 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import asyncpg
 import structlog
 
 from moocflix.platform.events.broker import Broker, Subscription, topics_of_group
 from moocflix.platform.events.envelope import Message
-from moocflix.platform.events.failures import AWAY
+from moocflix.platform.events.failures import HINDERED
 from moocflix.platform.events.inbox import LEASE, TOGETHER, Inbox, LeaseLost
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.service import Service, ServiceContext
@@ -124,7 +123,7 @@ class BrokerConsumer:
                 pause = _FIRST_PAUSE
             except LeaseLost:
                 self._token = None
-            except (*AWAY, asyncpg.QueryCanceledError) as error:
+            except HINDERED as error:
                 cause = type(error.__cause__ or error).__name__
                 _log.warning("group.paused", group=self.group, error=cause, seconds=pause)
                 await wait_at_most(pause, self._stopping)
