@@ -71,3 +71,43 @@ async def test_a_relay_that_runs_meanwhile_sends_what_was_not_sent(office: PostO
     assert not await all_sent()
     await reset_positions(dict.fromkeys(SERVICES, office.urls.owner))
     await until(all_sent)
+
+
+class SentMeanwhile(Sent):
+    """One that takes so long that the positions are reset before it is done."""
+
+    def __init__(self, office: PostOffice) -> None:
+        super().__init__()
+        self._office = office
+        self.events: set[UUID] = set()
+
+    async def publish(self, parcels: Sequence[Parcel]) -> None:
+        if not self.events:
+            await reset_positions(dict.fromkeys(SERVICES, self._office.urls.owner))
+        self.events |= {parcel.message.id for parcel in parcels}
+
+
+async def test_a_relay_in_the_middle_of_sending_does_not_undo_the_reset(office: PostOffice, bus: Bus) -> None:
+    book, sent = uuid4(), SentMeanwhile(office)
+    settings = settings_with(events_lease_seconds="60").of(EventsSettings)
+    relays = [
+        BucketRelay(bus, sent, source="library", bucket=number, aliases={}, settings=settings)
+        for number in range(BUCKETS)
+    ]
+    for relay in relays:
+        await relay.step()
+        await relay.leave()
+    await office.publish(book, 1)
+    await restored(
+        office,
+        f"UPDATE library.outbox SET xid = '{OLD}'",
+        f"UPDATE library.relays SET old_snapshot = '{OLD}:{OLD}:', new_snapshot = '{OLD}0:{OLD}0:'",
+    )
+    await office.publish(book, 2)
+
+    async def all_sent() -> bool:
+        for relay in relays:
+            await relay.step()
+        return len(sent.events) == 2
+
+    await until(all_sent)

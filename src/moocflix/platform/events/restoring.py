@@ -54,9 +54,10 @@ async def _reset_outbox(connection: Connection) -> str:
     # Taken while this transaction has no id: one that has begun to write would count as seen.
     before: str = await connection.fetchval("SELECT pg_current_snapshot()::text")
     await connection.execute("UPDATE outbox SET xid = pg_current_xact_id()")
+    # With another token, so that a relay that is sending meanwhile does not put its own position over this one.
     await connection.execute(
         "UPDATE relays SET old_snapshot = $1::text::pg_snapshot, new_snapshot = NULL, last_seq = 0, "
-        "expires_at = '-infinity'",
+        "token = token + 1, expires_at = '-infinity'",
         before,
     )
     return before
