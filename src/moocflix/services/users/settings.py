@@ -22,15 +22,6 @@ class UsersSettings(Section, frozen=True, kw_only=True):
     session_days: Annotated[
         int, Meta(ge=1, le=3650, description="After how many days a session ends, however much it is used.")
     ] = 180
-    refresh_grace_seconds: Annotated[
-        int,
-        Meta(
-            ge=0,
-            le=60,
-            description="For how long a used refresh token still gives the same successor: two windows of one "
-            "browser refresh at once, an answer gets lost.",
-        ),
-    ] = 5
     revocation_hours: Annotated[
         int,
         Meta(ge=1, le=720, description="How long an ended session is remembered: no token of one may count longer."),

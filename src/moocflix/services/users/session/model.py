@@ -8,11 +8,9 @@ import msgspec
 
 from moocflix.platform.auth.principal import Role
 from moocflix.platform.errors import NotFound, Unauthorized
-from moocflix.platform.sealing import Seal, SealBroken, derive_key
 from moocflix.services.users.settings import UsersSettings
 
 MAX_USER_AGENT = 300
-_ABOUT = b"successor"
 
 
 class RefreshTokenRefused(Unauthorized):
@@ -41,7 +39,6 @@ class Lives(msgspec.Struct, frozen=True, kw_only=True):
 
     refresh_token: timedelta
     session: timedelta
-    grace: timedelta
     revocation: timedelta
 
     @classmethod
@@ -50,7 +47,6 @@ class Lives(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             refresh_token=timedelta(days=settings.refresh_token_days),
             session=timedelta(days=settings.session_days),
-            grace=timedelta(seconds=settings.refresh_grace_seconds),
             revocation=timedelta(hours=settings.revocation_hours),
         )
 
@@ -96,39 +92,13 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
 
 
-class UsedToken(msgspec.Struct, frozen=True, kw_only=True):
-    """A refresh token that cannot be rotated, for whatever reason, and what it belongs to.
+class Reuse(msgspec.Struct, frozen=True, kw_only=True):
+    """Whose open session it is whose refresh token was used already."""
 
-    `is_open` says whether it would be good had it not been used: session and account are as they should be.
-    """
-
-    grant: Grant
-    is_open: bool
-    used_at: datetime | None
-    sealed_successor: bytes | None
-
-    def in_grace(self, *, grace: timedelta, now: datetime) -> bool:
-        """Whether it was used so lately that its owner may just not have heard the answer."""
-        return self.used_at is not None and now - self.used_at <= grace
+    session_id: UUID
+    user_id: UUID
 
 
 def digest(refresh_token: str) -> bytes:
     """What is stored of a refresh token. It is random enough to need no slow hash."""
     return hashlib.sha256(refresh_token.encode()).digest()
-
-
-def seal_successor(successor: str, *, used: str) -> bytes:
-    """The successor, to be opened by who shows the used token alone: the database does not tell it."""
-    return _seal(used).close(successor.encode(), about=_ABOUT)
-
-
-def open_successor(sealed: bytes, *, used: str) -> str | None:
-    """The successor that was given out for the used token."""
-    try:
-        return _seal(used).open(sealed, about=_ABOUT).decode()
-    except SealBroken:
-        return None
-
-
-def _seal(refresh_token: str) -> Seal:
-    return Seal(derive_key(refresh_token.encode(), purpose="refresh token successor"))

@@ -1,6 +1,6 @@
 """Opening, renewing and ending sessions."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from moocflix.platform.auth.passwords import Verdict
@@ -8,16 +8,7 @@ from moocflix.platform.database.transaction import Tx
 from moocflix.services.users.credential import sql as credential_sql
 from moocflix.services.users.credential.model import AccountNotActive, Attempt, Credentials, WrongCredentials
 from moocflix.services.users.session import sql
-from moocflix.services.users.session.model import (
-    Grant,
-    Lives,
-    NewSession,
-    RefreshTokenRefused,
-    RefreshTokenReused,
-    UsedToken,
-    open_successor,
-    seal_successor,
-)
+from moocflix.services.users.session.model import Grant, Lives, NewSession, RefreshTokenRefused, RefreshTokenReused
 
 
 async def log_in(
@@ -42,32 +33,26 @@ async def log_in(
 
 async def refresh(
     tx: Tx, *, refresh_token: str, successor: str, lives: Lives, client_address: str, now: datetime
-) -> tuple[Grant, str]:
-    """Use a refresh token up: what the next access token states, and the next refresh token.
+) -> Grant:
+    """Use a refresh token up and put its successor in its place; what the next access token states.
 
-    A token that is used again within the grace, before its successor was, gives that same successor: two windows
-    refreshed at once, or an answer got lost. Any other second use ends the session. Raises RefreshTokenRefused,
-    RefreshTokenReused.
+    A second use ends the session. Raises RefreshTokenRefused, RefreshTokenReused.
     """
     grant = await sql.rotate(
         tx,
         used=refresh_token,
         successor=successor,
-        sealed_successor=seal_successor(successor, used=refresh_token),
         refresh_by=now + lives.refresh_token,
         client_address=client_address,
         now=now,
     )
     if grant is not None:
-        return grant, successor
-    token = await sql.used_token(tx, refresh_token=refresh_token, now=now)
-    if token is None or not token.is_open or token.used_at is None:
+        return grant
+    reuse = await sql.reuse(tx, refresh_token=refresh_token)
+    if reuse is None:
         raise RefreshTokenRefused
-    known = await _known_successor(tx, token=token, refresh_token=refresh_token, grace=lives.grace, now=now)
-    if known is None:
-        await end(tx, session_id=token.grant.session_id, user_id=token.grant.user_id, lives=lives, now=now)
-        raise RefreshTokenReused
-    return token.grant, known
+    await end(tx, session_id=reuse.session_id, user_id=reuse.user_id, lives=lives, now=now)
+    raise RefreshTokenReused
 
 
 async def end(tx: Tx, *, session_id: UUID, user_id: UUID, lives: Lives, now: datetime) -> bool:
@@ -94,14 +79,3 @@ async def forget(tx: Tx, *, ended_before: datetime, now: datetime, limit: int) -
     sessions = await sql.forget_sessions(tx, before=ended_before, limit=limit)
     tokens = await sql.forget_refresh_tokens(tx, before=now, limit=limit)
     return limit in {sessions, tokens}
-
-
-async def _known_successor(
-    tx: Tx, *, token: UsedToken, refresh_token: str, grace: timedelta, now: datetime
-) -> str | None:
-    if not token.in_grace(grace=grace, now=now) or token.sealed_successor is None:
-        return None
-    successor = open_successor(token.sealed_successor, used=refresh_token)
-    if successor is None or not await sql.is_unused(tx, refresh_token=successor):
-        return None
-    return successor

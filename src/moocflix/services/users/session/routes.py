@@ -69,20 +69,17 @@ async def login(request: Request, data: LoginIn) -> Reply[TokensOut]:
     refusals=(401,),
 )
 async def refresh(request: Request, data: RefreshIn) -> Reply[TokensOut]:
-    """The refresh token is used up and another one given. One that is used twice ends its whole session.
-
-    Within a few seconds a used token gives the same successor again, as long as that one is unused.
-    """
-    signer = await request.context.part(CurrentSigner).get()
-    grant, refresh_token = await operations.refresh(
+    """The refresh token is used up and another one given. One that is used twice ends its whole session."""
+    signer, successor = await request.context.part(CurrentSigner).get(), new_refresh_token()
+    grant = await operations.refresh(
         request.tx,
         refresh_token=data.refresh_token,
-        successor=new_refresh_token(),
+        successor=successor,
         lives=_lives(request),
         client_address=request.client_address,
         now=request.now,
     )
-    tokens = TokensOut.of(grant, signer=signer, refresh_token=refresh_token, now=request.now, message="Tokens renewed")
+    tokens = TokensOut.of(grant, signer=signer, refresh_token=successor, now=request.now, message="Tokens renewed")
     return reply(tokens, headers=NOT_KEPT)
 
 

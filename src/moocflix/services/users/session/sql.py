@@ -6,7 +6,7 @@ from uuid import UUID
 
 from moocflix.platform.auth.published import REVOCATIONS_CHANNEL, REVOCATIONS_PAGE, Revocation, RevocationList
 from moocflix.platform.database.transaction import Reader, Tx
-from moocflix.services.users.session.model import Grant, NewSession, Session, UsedToken, digest
+from moocflix.services.users.session.model import Grant, NewSession, Reuse, Session, digest
 
 # The account's row is locked against a change of its password, which then ends the new session too.
 _OPEN = """
@@ -29,7 +29,7 @@ SELECT id AS user_id, role, generation FROM account
 _ROTATE = """
 WITH used AS (
     UPDATE refresh_tokens AS token
-       SET used_at = $3, sealed_successor = $4
+       SET used_at = $3
       FROM sessions AS session
       JOIN users AS account ON account.id = session.user_id
      WHERE token.digest = $1 AND token.used_at IS NULL AND token.expires_at > $3
@@ -38,22 +38,17 @@ WITH used AS (
     RETURNING session.id AS session_id, session.expires_at, account.id AS user_id, account.role, account.generation
 ), issued AS (
     INSERT INTO refresh_tokens (digest, session_id, issued_at, expires_at)
-    SELECT $2, session_id, $3, least($5, expires_at) FROM used
+    SELECT $2, session_id, $3, least($4, expires_at) FROM used
 ), touched AS (
-    UPDATE sessions SET last_used_at = $3, client_address = $6 FROM used WHERE sessions.id = used.session_id
+    UPDATE sessions SET last_used_at = $3, client_address = $5 FROM used WHERE sessions.id = used.session_id
 )
 SELECT user_id, session_id, role, generation FROM used
 """
 
-_FIND = """
-SELECT token.used_at, token.sealed_successor, session.id AS session_id,
-       account.id AS user_id, account.role, account.generation,
-       session.ended_at IS NULL AND session.expires_at > $2 AND token.expires_at > $2
-       AND account.state = 'active' AS is_open
-  FROM refresh_tokens AS token
-  JOIN sessions AS session ON session.id = token.session_id
-  JOIN users AS account ON account.id = session.user_id
- WHERE token.digest = $1
+_REUSE = """
+SELECT session.id AS session_id, session.user_id
+  FROM refresh_tokens AS token JOIN sessions AS session ON session.id = token.session_id
+ WHERE token.digest = $1 AND token.used_at IS NOT NULL AND session.ended_at IS NULL
 """
 
 # The counter's row lock lets numbers become visible in their order. It is the last lock that a transaction takes.
@@ -96,39 +91,17 @@ async def open_session(tx: Tx, *, user_id: UUID, password_hash: str, session: Ne
 
 
 async def rotate(
-    tx: Tx,
-    *,
-    used: str,
-    successor: str,
-    sealed_successor: bytes,
-    refresh_by: datetime,
-    client_address: str,
-    now: datetime,
+    tx: Tx, *, used: str, successor: str, refresh_by: datetime, client_address: str, now: datetime
 ) -> Grant | None:
     """Use up a refresh token and put its successor in its place; None where it is not, or no longer, good."""
-    row = await tx.fetchrow_alone(
-        _ROTATE, digest(used), digest(successor), now, sealed_successor, refresh_by, client_address
-    )
+    row = await tx.fetchrow_alone(_ROTATE, digest(used), digest(successor), now, refresh_by, client_address)
     return None if row is None else Grant(**row)
 
 
-async def used_token(db: Reader, *, refresh_token: str, now: datetime) -> UsedToken | None:
-    """What a refresh token belongs to, whatever has become of it."""
-    row = await db.fetchrow(_FIND, digest(refresh_token), now)
-    if row is None:
-        return None
-    grant = Grant(**{name: row[name] for name in Grant.__struct_fields__})
-    return UsedToken(
-        grant=grant, is_open=row["is_open"], used_at=row["used_at"], sealed_successor=row["sealed_successor"]
-    )
-
-
-async def is_unused(db: Reader, *, refresh_token: str) -> bool:
-    """Whether nobody has used this refresh token yet."""
-    found = await db.fetchval(
-        "SELECT EXISTS (SELECT FROM refresh_tokens WHERE digest = $1 AND used_at IS NULL)", digest(refresh_token)
-    )
-    return bool(found)
+async def reuse(db: Reader, *, refresh_token: str) -> Reuse | None:
+    """Whose open session it is, where this refresh token was used already; None else."""
+    row = await db.fetchrow(_REUSE, digest(refresh_token))
+    return None if row is None else Reuse(**row)
 
 
 async def sessions_of(
