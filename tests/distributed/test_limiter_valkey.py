@@ -17,7 +17,7 @@ import pytest
 from moocflix.entrypoints.runtime import Runtime
 from moocflix.entrypoints.services import SERVICES
 from moocflix.platform.cache.limiter import Limiter, MemoryLimiter
-from moocflix.platform.cache.settings import open_limiter
+from moocflix.platform.cache.limiters import open_limiter
 from moocflix.platform.cache.valkey import ValkeyLimiter
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.settings import SettingsError, load

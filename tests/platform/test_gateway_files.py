@@ -13,13 +13,14 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from moocflix.entrypoints.addresses import Neighbours, ServiceSettings, check_addresses
+from moocflix.entrypoints.addresses import Neighbours, check_addresses
 from moocflix.entrypoints.distributed.board import Board
 from moocflix.entrypoints.distributed.layout import Layout
 from moocflix.entrypoints.gateway import command, envoy, kong
 from moocflix.entrypoints.gateway.settings import GatewaySettings
 from moocflix.entrypoints.gateway.table import public_paths
 from moocflix.entrypoints.services import SERVICES
+from moocflix.entrypoints.settings import ServiceSettings
 from moocflix.platform.client import InternalClient
 from moocflix.platform.errors import Unavailable
 from moocflix.platform.http.routes import route_of

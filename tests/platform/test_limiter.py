@@ -5,7 +5,7 @@ import os
 import pytest
 
 from moocflix.platform.cache.limiter import Limiter, MemoryLimiter
-from moocflix.platform.cache.settings import open_limiter
+from moocflix.platform.cache.limiters import open_limiter
 from moocflix.platform.settings import load
 from tests.platform.limiter_suite import LimiterSuite
 

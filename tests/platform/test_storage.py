@@ -14,7 +14,7 @@ from moocflix.platform.settings import Settings, SettingsError
 from moocflix.platform.storage.local import LocalStorage
 from moocflix.platform.storage.port import KeyRefused, ObjectMissing, Storage, StorageAway
 from moocflix.platform.storage.s3 import S3Storage
-from moocflix.platform.storage.settings import open_storage
+from moocflix.platform.storage.stores import open_storage
 
 MEGABYTE = 1024 * 1024
 

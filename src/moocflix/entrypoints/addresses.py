@@ -1,35 +1,16 @@
 """Where the other services answer, for a process that does not serve them all."""
 
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import httpx
-from msgspec import Meta
 
+from moocflix.entrypoints.settings import ServiceSettings
 from moocflix.platform.client import InMemoryTransport
-from moocflix.platform.settings import Section, Settings, SettingsError
+from moocflix.platform.settings import Settings, SettingsError
 
 _CONNECT_SECONDS = 1.0
 _KEEP_CONNECTIONS = 20
-
-_Address = Annotated[str, Meta(pattern=r"^(https?://[^/]+)?$", description="Address of its internal listener.")]
-
-
-class ServiceSettings(Section, frozen=True, kw_only=True):
-    """The internal listeners of services that run as processes of their own; empty: in this very process."""
-
-    section: ClassVar[str] = "service"
-
-    users_url: _Address = ""
-    courses_url: _Address = ""
-    enrollments_url: _Address = ""
-    progress_url: _Address = ""
-    content_url: _Address = ""
-
-    def url(self, name: str) -> str:
-        """The address of the service of this name; empty where none is set."""
-        found: str = getattr(self, f"{name}_url", "")
-        return found
 
 
 class Neighbours:

@@ -41,10 +41,15 @@ def main() -> None:
         sys.exit(1)
 
 
-def _settings() -> "Settings":
+def _settings(*, own: bool = False) -> "Settings":
+    """The settings of this start, all of which can be used. Raises SettingsError."""
     from moocflix.entrypoints.environment_file import settings_here
+    from moocflix.entrypoints.settings import check_settings
+    from moocflix.platform.settings import load
 
-    return settings_here(os.environ)
+    settings = load(environ=os.environ) if own else settings_here(os.environ)
+    check_settings(settings)
+    return settings
 
 
 @moocflix.command()
@@ -57,18 +62,16 @@ def up(*, logs: bool, workers: int | None) -> None:
     (.moocflix). What dies is started again. Ctrl-C and SIGTERM stop it.
     """
     from moocflix.entrypoints.up import run
-    from moocflix.platform.settings import load
 
-    run(load(environ=os.environ), logs=logs, workers=workers, say=click.echo)
+    run(_settings(own=True), logs=logs, workers=workers, say=click.echo)
 
 
 @moocflix.command()
 def distributed() -> None:
     """Run each service as a process of its own on this machine, behind Envoy on MOOCFLIX_PORT."""
     from moocflix.entrypoints.distributed.run import run
-    from moocflix.platform.settings import load
 
-    run(load(environ=os.environ), say=click.echo)
+    run(_settings(own=True), say=click.echo)
 
 
 @moocflix.command(**_HANDS_ON)

@@ -13,14 +13,13 @@ import imageio_ffmpeg
 from moocflix.entrypoints.environment_file import settings_here
 from moocflix.entrypoints.faults import sentence
 from moocflix.entrypoints.migrate import running_database, sources
-from moocflix.entrypoints.runtime import PLATFORM_SECTIONS
-from moocflix.entrypoints.services import SERVICES
+from moocflix.entrypoints.settings import check_settings
 from moocflix.platform import data_folder
 from moocflix.platform.migrations import examine_database
 from moocflix.platform.postgres_address import running_address
 from moocflix.platform.settings import DatabaseSettings, PlatformSettings, Settings, SettingsError
 from moocflix.platform.storage.port import Storage
-from moocflix.platform.storage.settings import open_storage
+from moocflix.platform.storage.stores import open_storage
 
 _LITTLE_SPACE = 2_000_000_000
 _FFMPEG_SECONDS = 20
@@ -43,8 +42,7 @@ def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Look at one part after the other."""
     try:
         settings = settings_here(environ)
-        for section in {*PLATFORM_SECTIONS, *(kind for service in SERVICES for kind in service.settings)}:
-            settings.of(section)
+        check_settings(settings)
     except SettingsError as fault:
         yield Finding("settings", sound=False, says=str(fault))
         return

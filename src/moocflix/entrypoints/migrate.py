@@ -9,9 +9,9 @@ import moocflix.services
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.migrations import MigrationSource, migrate
 from moocflix.platform.postgres_address import running_address
-from moocflix.platform.postgres_options import PostgresOptions, PostgresSettings
+from moocflix.platform.postgres_options import PostgresOptions
 from moocflix.platform.postgres_server import PostgresServer
-from moocflix.platform.settings import DatabaseSettings, PlatformSettings, Settings
+from moocflix.platform.settings import DatabaseSettings, PlatformSettings, PostgresSettings, Settings
 
 
 def sources() -> list[MigrationSource]:

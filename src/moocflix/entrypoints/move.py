@@ -17,7 +17,7 @@ from moocflix.platform.process import FileLock, LockTaken
 from moocflix.platform.secrets import SecretMissing, Secrets, read_or_make
 from moocflix.platform.settings import DatabaseSettings, PlatformSettings, Settings, SettingsError, load
 from moocflix.platform.storage.port import ObjectMissing, Storage
-from moocflix.platform.storage.settings import open_storage
+from moocflix.platform.storage.stores import open_storage
 
 # Each installation has its own of these; the others are what stored data are sealed and signed with.
 _OWN_SECRETS = {"postgres-password", "database", "s3", "valkey"}

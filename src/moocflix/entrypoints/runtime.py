@@ -10,12 +10,12 @@ from uuid import UUID
 
 from moocflix import __version__
 from moocflix.entrypoints import checks
-from moocflix.entrypoints.addresses import Neighbours, ServiceSettings
+from moocflix.entrypoints.addresses import Neighbours
 from moocflix.platform import spans
 from moocflix.platform.auth.published import REVOCATIONS_CHANNEL
 from moocflix.platform.auth.service_tokens import ServiceKeys, ServiceTokenSigner, ServiceTokenVerifier
 from moocflix.platform.auth.watch import TokenWatch, UsersService
-from moocflix.platform.cache.settings import CacheSettings, open_limiter
+from moocflix.platform.cache.limiters import open_limiter
 from moocflix.platform.client import InternalClient
 from moocflix.platform.database.listener import listen
 from moocflix.platform.database.pool import Pool
@@ -23,7 +23,7 @@ from moocflix.platform.database.transaction import Database
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.errors import Unavailable
 from moocflix.platform.events import copies
-from moocflix.platform.events.settings import EventsSettings, KafkaSettings, RabbitSettings
+from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.events.unsent import unsent
 from moocflix.platform.events.wakeups import CHANNEL as OUTBOX_CHANNEL
 from moocflix.platform.events.wakeups import Wakeups
@@ -35,42 +35,17 @@ from moocflix.platform.http.byte_cache import ByteCache
 from moocflix.platform.http.edge import Edge, EdgeParts
 from moocflix.platform.http.identify import Identify
 from moocflix.platform.http.openapi import description
-from moocflix.platform.job_runner import JobsSettings
 from moocflix.platform.metrics import Metrics
 from moocflix.platform.migrations import check_code
-from moocflix.platform.secrets import Secrets, SecretsSettings
+from moocflix.platform.secrets import Secrets
 from moocflix.platform.service import Service, ServiceContext
-from moocflix.platform.settings import (
-    DatabaseSettings,
-    HttpSettings,
-    InternalSettings,
-    PlatformSettings,
-    Section,
-    Settings,
-)
-from moocflix.platform.spans import TracesSettings
-from moocflix.platform.storage.settings import StorageSettings, open_storage
+from moocflix.platform.settings import DatabaseSettings, HttpSettings, PlatformSettings, Settings
+from moocflix.platform.storage.stores import open_storage
 from moocflix.web import pages
 
 _RELEASE_EVERY = 15.0
 # As whom a process asks for keys and revocations.
 ASKER = "platform"
-
-PLATFORM_SECTIONS: tuple[type[Section], ...] = (
-    PlatformSettings,
-    HttpSettings,
-    DatabaseSettings,
-    StorageSettings,
-    CacheSettings,
-    TracesSettings,
-    SecretsSettings,
-    EventsSettings,
-    KafkaSettings,
-    RabbitSettings,
-    JobsSettings,
-    ServiceSettings,
-    InternalSettings,
-)
 
 
 class Runtime:

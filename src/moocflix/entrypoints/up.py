@@ -22,11 +22,18 @@ from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.migration_files import MigrationError
 from moocflix.platform.migrations import migrate
-from moocflix.platform.postgres_options import PostgresOptions, PostgresSettings
+from moocflix.platform.postgres_options import PostgresOptions
 from moocflix.platform.postgres_place import PostgresError
 from moocflix.platform.postgres_server import PostgresServer
 from moocflix.platform.process import FileLock, LockTaken
-from moocflix.platform.settings import DatabaseSettings, HttpSettings, PlatformSettings, Settings, SettingsError
+from moocflix.platform.settings import (
+    DatabaseSettings,
+    HttpSettings,
+    PlatformSettings,
+    PostgresSettings,
+    Settings,
+    SettingsError,
+)
 
 _READY_SECONDS = 60.0
 _PORT_SECONDS = 10.0

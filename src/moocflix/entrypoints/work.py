@@ -8,9 +8,10 @@ from datetime import timedelta
 
 import uvloop
 
-from moocflix.entrypoints.addresses import ServiceSettings, check_addresses
+from moocflix.entrypoints.addresses import check_addresses
 from moocflix.entrypoints.runtime import Runtime
 from moocflix.entrypoints.services import SERVICES, chosen
+from moocflix.entrypoints.settings import ServiceSettings
 from moocflix.platform import logs
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.events.brokers import open_broker

@@ -3,11 +3,10 @@
 import asyncio
 from contextlib import suppress
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 import structlog
-from msgspec import Meta
 
 from moocflix.platform import jobs
 from moocflix.platform.database.transaction import Database
@@ -15,7 +14,7 @@ from moocflix.platform.errors import Unavailable
 from moocflix.platform.events.failures import AWAY, HINDERED, describe
 from moocflix.platform.ids import new_id
 from moocflix.platform.service import Job, ServiceContext
-from moocflix.platform.settings import Section
+from moocflix.platform.settings import JobsSettings
 from moocflix.platform.spans import begin as begin_span
 from moocflix.platform.trace import set_trace, trace_of
 
@@ -72,15 +71,6 @@ _AWAY_SECONDS = 3.0
 _LOOK_SECONDS = 0.05
 
 _log = structlog.get_logger("moocflix.jobs")
-
-
-class JobsSettings(Section, frozen=True, kw_only=True):
-    """Background work."""
-
-    section: ClassVar[str] = "jobs"
-
-    concurrency: Annotated[int, Meta(ge=1, le=64, description="Jobs of one service that a worker runs at once.")] = 2
-    done_days: Annotated[int, Meta(ge=1, description="How long finished jobs are kept; dead ones stay.")] = 7
 
 
 class JobLost(Exception):

@@ -3,25 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, ClassVar
-
-from msgspec import Meta
 
 from moocflix.platform.postgres_address import ServerAddress
 from moocflix.platform.postgres_place import SYSTEM_FOLDER
-from moocflix.platform.settings import Section
-
-
-class PostgresSettings(Section, frozen=True, kw_only=True):
-    """The embedded PostgreSQL; read only where `database.url` is empty."""
-
-    section: ClassVar[str] = "postgres"
-
-    bin_dir: Annotated[str, Meta(description="Folder of PostgreSQL's programs; empty: the installed package's.")] = ""
-    shared_buffers: Annotated[str, Meta(pattern=r"^[0-9]+(kB|MB|GB)$", description="PostgreSQL's own page cache.")] = (
-        "64MB"
-    )
-    max_connections: Annotated[int, Meta(ge=20, le=10000, description="Most connections at once.")] = 100
+from moocflix.platform.settings import PostgresSettings
 
 
 @dataclass(frozen=True, kw_only=True)

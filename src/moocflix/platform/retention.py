@@ -7,8 +7,8 @@ import structlog
 
 from moocflix.platform.events.postgres import BUCKET_OF_KEY
 from moocflix.platform.events.settings import EventsSettings
-from moocflix.platform.job_runner import JobsSettings
 from moocflix.platform.service import Job, JobRun
+from moocflix.platform.settings import JobsSettings
 
 PRUNE = "platform.prune"
 

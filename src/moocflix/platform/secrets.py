@@ -5,25 +5,12 @@ import re
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, ClassVar
-
-from msgspec import Meta
 
 from moocflix.platform.sealing import derive_key
-from moocflix.platform.settings import PlatformSettings, Section, Settings, SettingsError
+from moocflix.platform.settings import PlatformSettings, SecretsSettings, Settings, SettingsError
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}\Z")
 _LEAST_LENGTH = 32
-
-
-class SecretsSettings(Section, frozen=True, kw_only=True):
-    """Where the platform's own secrets are; a variable `MOOCFLIX_SECRET_<NAME>` comes before the file of that name."""
-
-    section: ClassVar[str] = "secrets"
-
-    folder: Annotated[
-        str, Meta(description="Folder with a file for each secret; empty: `secrets` in the data folder.")
-    ] = ""
 
 
 class SecretMissing(SettingsError):

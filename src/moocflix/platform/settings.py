@@ -120,6 +120,37 @@ class DatabaseSettings(Section, frozen=True, kw_only=True):
     statement_seconds: Annotated[int, Meta(ge=1, description="Longest time that a statement may take.")] = 30
 
 
+class PostgresSettings(Section, frozen=True, kw_only=True):
+    """The embedded PostgreSQL; read only where `database.url` is empty."""
+
+    section: ClassVar[str] = "postgres"
+
+    bin_dir: Annotated[str, Meta(description="Folder of PostgreSQL's programs; empty: the installed package's.")] = ""
+    shared_buffers: Annotated[str, Meta(pattern=r"^[0-9]+(kB|MB|GB)$", description="PostgreSQL's own page cache.")] = (
+        "64MB"
+    )
+    max_connections: Annotated[int, Meta(ge=20, le=10000, description="Most connections at once.")] = 100
+
+
+class SecretsSettings(Section, frozen=True, kw_only=True):
+    """Where the platform's own secrets are; a variable `MOOCFLIX_SECRET_<NAME>` comes before the file of that name."""
+
+    section: ClassVar[str] = "secrets"
+
+    folder: Annotated[
+        str, Meta(description="Folder with a file for each secret; empty: `secrets` in the data folder.")
+    ] = ""
+
+
+class JobsSettings(Section, frozen=True, kw_only=True):
+    """Background work."""
+
+    section: ClassVar[str] = "jobs"
+
+    concurrency: Annotated[int, Meta(ge=1, le=64, description="Jobs of one service that a worker runs at once.")] = 2
+    done_days: Annotated[int, Meta(ge=1, description="How long finished jobs are kept; dead ones stay.")] = 7
+
+
 class Settings:
     """All sections, each read and checked once."""
 

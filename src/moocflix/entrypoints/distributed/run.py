@@ -28,11 +28,11 @@ from moocflix.platform.local_servers.kafka import KafkaServer
 from moocflix.platform.migration_files import MigrationError
 from moocflix.platform.migrations import migrate
 from moocflix.platform.postgres_address import ServerAddress
-from moocflix.platform.postgres_options import PostgresOptions, PostgresSettings
+from moocflix.platform.postgres_options import PostgresOptions
 from moocflix.platform.postgres_place import PostgresError
 from moocflix.platform.postgres_server import PostgresServer
 from moocflix.platform.process import FileLock, LockTaken
-from moocflix.platform.settings import HttpSettings, Settings, load
+from moocflix.platform.settings import HttpSettings, PostgresSettings, Settings, load
 
 _READY_SECONDS = 120.0
 _FAILED_STARTS = 3

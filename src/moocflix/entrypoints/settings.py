@@ -1,0 +1,79 @@
+"""Every section of the settings, and their check at the start.
+
+The supervisor and the server's own process read this too: it imports what declares settings, not what uses them.
+"""
+
+from typing import Annotated, ClassVar
+
+from msgspec import Meta
+
+from moocflix.entrypoints.gateway.settings import GatewaySettings
+from moocflix.platform.cache.settings import CacheSettings
+from moocflix.platform.events.settings import EventsSettings, KafkaSettings, RabbitSettings
+from moocflix.platform.settings import (
+    DatabaseSettings,
+    HttpSettings,
+    InternalSettings,
+    JobsSettings,
+    PlatformSettings,
+    PostgresSettings,
+    SecretsSettings,
+    Section,
+    Settings,
+)
+from moocflix.platform.spans import TracesSettings
+from moocflix.platform.storage.settings import StorageSettings
+from moocflix.services.content.settings import ContentSettings
+from moocflix.services.courses.settings import CoursesSettings
+from moocflix.services.enrollments.settings import EnrollmentsSettings
+from moocflix.services.progress.settings import ProgressSettings
+from moocflix.services.users.settings import UsersSettings
+
+_Address = Annotated[str, Meta(pattern=r"^(https?://[^/]+)?$", description="Address of its internal listener.")]
+
+
+class ServiceSettings(Section, frozen=True, kw_only=True):
+    """The internal listeners of services that run as processes of their own; empty: in this very process."""
+
+    section: ClassVar[str] = "service"
+
+    users_url: _Address = ""
+    courses_url: _Address = ""
+    enrollments_url: _Address = ""
+    progress_url: _Address = ""
+    content_url: _Address = ""
+
+    def url(self, name: str) -> str:
+        """The address of the service of this name; empty where none is set."""
+        found: str = getattr(self, f"{name}_url", "")
+        return found
+
+
+SECTIONS: tuple[type[Section], ...] = (
+    PlatformSettings,
+    HttpSettings,
+    InternalSettings,
+    DatabaseSettings,
+    PostgresSettings,
+    SecretsSettings,
+    JobsSettings,
+    EventsSettings,
+    KafkaSettings,
+    RabbitSettings,
+    StorageSettings,
+    CacheSettings,
+    TracesSettings,
+    ServiceSettings,
+    GatewaySettings,
+    UsersSettings,
+    CoursesSettings,
+    EnrollmentsSettings,
+    ProgressSettings,
+    ContentSettings,
+)
+
+
+def check_settings(settings: Settings) -> None:
+    """Read every section, whoever is going to use it. Raises SettingsError."""
+    for kind in SECTIONS:
+        settings.of(kind)
