@@ -26,8 +26,9 @@ Every setting has a default with which `make run` works. Set one in the environm
 port = 9000
 ```
 
-The environment wins over the file. A value that cannot be used stops the start with a sentence that names it. Lists are
-comma separated in the environment. {short_forms}
+The environment wins over the file. A value that cannot be used stops the start with a sentence that names it, and so
+does a name in the file that no setting has; of a variable with such a name the start only tells. Lists are comma
+separated in the environment. {short_forms}
 
 This page is written by `make docs`; a test keeps it true.
 """

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from moocflix.entrypoints.settings import SECTIONS
+from moocflix.entrypoints.settings import SECTIONS, check_settings
+from moocflix.platform.settings import Settings, SettingsError, load
 from tests.contracts.configuration_page import sections
 
 
@@ -35,3 +36,40 @@ def test_reading_all_settings_loads_nothing_that_only_their_users_need() -> None
     code = f"import sys, moocflix.entrypoints.settings; print({heavy} & {{*sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[htpp]\nport = 1", "has 'htpp', and there is no such table."),
+        ("port = 1", "has 'port', and there is no such table."),
+        ("http = 1", "has 'http', and there is no such table."),
+        ("[http]\nprot = 1", "has 'prot' in [http], and there is no such setting."),
+    ],
+)
+def test_a_misspelt_name_in_the_file_stops_the_start(tmp_path: Path, text: str, says: str) -> None:
+    file = tmp_path / "moocflix.toml"
+    file.write_text(text)
+    with pytest.raises(SettingsError) as raised:
+        check_settings(load(environ={}, file=file))
+    assert str(raised.value) == f"The settings file {says}"
+
+
+def test_a_variable_that_nothing_reads_is_named_and_stops_nothing(tmp_path: Path) -> None:
+    done = moocflix("relay", data=tmp_path, MOOCFLIX_HTTP_PROT="80")
+    assert done.stderr.splitlines() == [
+        "moocflix: There is no setting MOOCFLIX_HTTP_PROT; nothing reads it.",
+        "moocflix: There is nothing to relay: events.bus is postgres, where the outboxes are the log.",
+    ]
+
+
+def test_every_variable_that_is_read_is_known() -> None:
+    assert unknown("SECRET_SEAL", "DATABASE_USERS_URL", "DATABASE_USERS_DIRECT_URL", "DATABASE_USERS_ADMIN_URL") == []
+    assert unknown("PORT", "DATA", "CONFIG", "ADMIN_PASSWORD", "SERVES", "HTTP_PORT", "CONTENT_TRANSCODER") == []
+    assert unknown("DATABASE_USRES_URL", "SECRET") == ["MOOCFLIX_DATABASE_USRES_URL", "MOOCFLIX_SECRET"]
+
+
+def unknown(*names: str) -> list[str]:
+    # Values that each of them takes.
+    values = {"PORT": "1", "HTTP_PORT": "1", "CONTENT_TRANSCODER": "own"}
+    return check_settings(Settings({f"MOOCFLIX_{name}": values.get(name, "x") for name in names}, {}))

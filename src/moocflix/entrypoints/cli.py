@@ -48,7 +48,8 @@ def _settings(*, own: bool = False) -> "Settings":
     from moocflix.platform.settings import load
 
     settings = load(environ=os.environ) if own else settings_here(os.environ)
-    check_settings(settings)
+    for name in check_settings(settings):
+        click.echo(f"moocflix: There is no setting {name}; nothing reads it.", err=True)
     return settings
 
 

@@ -42,11 +42,12 @@ def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Look at one part after the other."""
     try:
         settings = settings_here(environ)
-        check_settings(settings)
+        unknown = check_settings(settings)
     except SettingsError as fault:
         yield Finding("settings", sound=False, says=str(fault))
         return
-    yield Finding("settings", sound=True, says="can be used")
+    says = f"can be used; nothing reads {', '.join(unknown)}" if unknown else "can be used"
+    yield Finding("settings", sound=True, says=says)
     checks: dict[str, Callable[[Settings], str]] = {
         "data folder": _data_folder,
         "disk": _disk,

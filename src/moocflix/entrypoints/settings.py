@@ -3,9 +3,11 @@
 The supervisor and the server's own process read this too: it imports what declares settings, not what uses them.
 """
 
+import re
 from typing import Annotated, ClassVar
 
 from msgspec import Meta
+from msgspec.structs import fields
 
 from moocflix.entrypoints.gateway.settings import GatewaySettings
 from moocflix.platform.cache.settings import CacheSettings
@@ -73,7 +75,20 @@ SECTIONS: tuple[type[Section], ...] = (
 )
 
 
-def check_settings(settings: Settings) -> None:
-    """Read every section, whoever is going to use it. Raises SettingsError."""
+_ADDRESSES = "|".join(field.name.removesuffix("_url") for field in fields(ServiceSettings)).upper()
+# Read by their names, and not in a section.
+_OTHERS = re.compile(
+    rf"MOOCFLIX_(CONFIG|SERVES|ADMIN_PASSWORD|SECRET_\w+|DATABASE_({_ADDRESSES})_(DIRECT_|ADMIN_)?URL)"
+)
+
+
+def check_settings(settings: Settings) -> list[str]:
+    """Read every section, whoever is going to use it. Raises SettingsError.
+
+    Returns the variables that look like settings and are none. They are no reason not to start: somebody else's may
+    begin with the same letters.
+    """
+    settings.check_names(SECTIONS)
     for kind in SECTIONS:
         settings.of(kind)
+    return settings.unknown_variables(SECTIONS, others=_OTHERS)

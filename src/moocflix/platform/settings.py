@@ -5,12 +5,14 @@ environment wins. A bad value stops the start with a sentence that names it. `do
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from re import Pattern
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, cast
 
 import msgspec
 from msgspec import Meta
+from msgspec.structs import fields
 
 PREFIX = "MOOCFLIX_"
 SHORT_FORMS = {"MOOCFLIX_PORT": "MOOCFLIX_HTTP_PORT", "MOOCFLIX_DATA": "MOOCFLIX_PLATFORM_DATA"}
@@ -171,26 +173,32 @@ class Settings:
         """One variable of the environment by its full name, for names that are not known beforehand."""
         return self._environ.get(name)
 
-    def check_names(self, kinds: tuple[type[Section], ...]) -> None:
-        """Refuse tables and variables that no section knows: a misspelt setting must not be silent."""
-        known = {kind.section for kind in kinds}
-        for table in self._tables:
-            if table not in known:
-                message = f"config: there is no section [{table}]."
-                raise SettingsError(message)
+    def check_names(self, kinds: Iterable[type[Section]]) -> None:
+        """Refuse what the file sets and no section knows. Raises SettingsError."""
+        known = {kind.section: {field.name for field in fields(kind)} for kind in kinds}
+        for table, values in self._tables.items():
+            if table not in known or not isinstance(values, Mapping):
+                raise SettingsError(f"The settings file has {table!r}, and there is no such table.")
+            for name in values.keys() - known[table]:
+                raise SettingsError(f"The settings file has {name!r} in [{table}], and there is no such setting.")
+
+    def unknown_variables(self, kinds: Iterable[type[Section]], *, others: Pattern[str]) -> list[str]:
+        """Variables that look like settings and are none; `others` matches those that belong to no section."""
+        known = {_variable(kind, field.name) for kind in kinds for field in fields(kind)}
+        ours = {name for name in self._environ if name.startswith(PREFIX)} - known - SHORT_FORMS.keys()
+        return sorted(name for name in ours if not others.fullmatch(name))
 
     def _read(self, kind: type[S]) -> S:
         values: dict[str, Any] = dict(self._tables.get(kind.section, {}))
-        for field in msgspec.structs.fields(kind):
-            name = f"{PREFIX}{kind.section}_{field.name}".upper()
-            text = self._environ.get(name)
+        for field in fields(kind):
+            text = self._environ.get(_variable(kind, field.name))
             if text is not None:
                 values[field.name] = _parts(text) if _is_list(field.type) else text
         try:
             return msgspec.convert(values, kind, strict=False, dec_hook=_decode, str_keys=True)
         except msgspec.ValidationError as error:
             reason, _, place = str(error).partition(" - at `$.")
-            setting = f"{PREFIX}{kind.section}_{place.rstrip('`').split('[')[0]}".upper() if place else kind.section
+            setting = _variable(kind, place.rstrip("`").split("[")[0]) if place else kind.section
             message = f"Setting {setting} cannot be used: {reason}."
             raise SettingsError(message) from None
 
@@ -208,6 +216,10 @@ def load(*, environ: Mapping[str, str], file: Path | None = None) -> Settings:
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         message = f"The settings file {path} cannot be read: {error}."
         raise SettingsError(message) from error
+
+
+def _variable(kind: type[Section], field: str) -> str:
+    return f"{PREFIX}{kind.section}_{field}".upper()
 
 
 def _parts(text: str) -> list[str]:
