@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 from litestar.handlers import HTTPRouteHandler
+from litestar.routes import HTTPRoute
 
 from moocflix.entrypoints.services import SERVICES
 from moocflix.platform.http import system
+from moocflix.platform.http.app import framework
 from moocflix.platform.http.routes import Route, route_of
 from moocflix.platform.service import Service
 
@@ -27,6 +29,17 @@ def declared(handler: HTTPRouteHandler) -> Route:
 
 def test_every_route_declares_who_may_call() -> None:
     assert all(declared(handler).who.name for _, handler in handlers())
+
+
+def test_every_path_that_the_framework_knows_is_declared() -> None:
+    undeclared = [
+        (method, route.path)
+        for route in framework(ALL).routes
+        if isinstance(route, HTTPRoute)
+        for method, (handler, _) in route.route_handler_map.items()
+        if method != "OPTIONS" and route_of(handler) is None
+    ]
+    assert undeclared == []
 
 
 def test_internal_routes_are_for_services_alone_and_services_for_internal_routes() -> None:

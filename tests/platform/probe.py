@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import httpx
+import litestar
 from msgspec import Meta
 
 from moocflix.entrypoints.runtime import Runtime
@@ -168,6 +169,11 @@ async def ticket(token: str) -> Reply[str]:
     return reply(token)
 
 
+@litestar.get("/undeclared")
+async def undeclared() -> str:
+    return "of the framework alone"
+
+
 @get("/internal/secret", who=SERVICE, summary="For services")
 async def secret() -> Reply[str]:
     return reply("secret")
@@ -189,7 +195,23 @@ service = Service(
     name="probe",
     summary="What the edge must cope with.",
     migrations=Path(__file__).parent / "probe_migrations",
-    routes=(make, one, things, rename, clear, alone, pet, steps, stream, broken, take_file, measure, ticket, secret),
+    routes=(
+        make,
+        one,
+        things,
+        rename,
+        clear,
+        alone,
+        pet,
+        steps,
+        stream,
+        broken,
+        take_file,
+        measure,
+        ticket,
+        undeclared,
+        secret,
+    ),
     copies=(Copy(entity="cat", table="copies_of_cats", fetch=fetch_cat, upsert=upsert_cat),),
 )
 

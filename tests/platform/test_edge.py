@@ -79,6 +79,8 @@ async def test_a_bad_parameter_is_400(probe: Probe, query: str) -> None:
 async def test_unknown_paths_are_404_and_wrong_methods_405(probe: Probe) -> None:
     assert (await probe.http.get("/nothing")).status_code == 404
     assert (await probe.http.get("/things/not-an-id")).status_code == 404
+    for path in ("/undeclared", "/schema", "/schema-of-the-framework", "/schema-of-the-framework/openapi.json"):
+        assert (await probe.http.get(path)).status_code == 404, path
     wrong = await probe.http.patch("/things")
     assert wrong.status_code == 405
     assert {"GET", "POST", "DELETE"} <= set(wrong.headers["allow"].split(", "))

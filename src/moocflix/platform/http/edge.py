@@ -166,6 +166,8 @@ class Edge:
         endpoint = self._endpoints.get((call.template, method))
         if endpoint is not None:
             call.lead_to(endpoint)
+        elif method != "OPTIONS":
+            raise NothingHere
 
     async def _limit(self, call: Call) -> None:
         rate = call.route.rate
