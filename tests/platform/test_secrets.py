@@ -50,14 +50,25 @@ def test_the_environment_comes_first(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def production(folder: Path) -> Settings:
+    return Settings(
+        {
+            "MOOCFLIX_PLATFORM_ENVIRONMENT": "production",
+            "MOOCFLIX_PLATFORM_PUBLIC_URL": "https://moocflix.example",
+            "MOOCFLIX_SECRETS_FOLDER": str(folder),
+        },
+        {},
+    )
+
+
 def test_production_makes_nothing_up(tmp_path: Path) -> None:
-    settings = Settings({"MOOCFLIX_PLATFORM_ENVIRONMENT": "production", "MOOCFLIX_SECRETS_FOLDER": str(tmp_path)}, {})
+    settings = production(tmp_path)
     with pytest.raises(SecretMissing, match="seal is not there"):
         Secrets.of(settings).text("seal")
 
 
 def test_production_reads_a_file_that_somebody_put_there(tmp_path: Path) -> None:
-    settings = Settings({"MOOCFLIX_PLATFORM_ENVIRONMENT": "production", "MOOCFLIX_SECRETS_FOLDER": str(tmp_path)}, {})
+    settings = production(tmp_path)
     (tmp_path / "seal").write_text("y" * 40 + "\n")
     assert Secrets.of(settings).text("seal") == b"y" * 40
 

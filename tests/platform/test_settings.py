@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from moocflix.entrypoints.settings import SECTIONS, check_settings
-from moocflix.platform.settings import Settings, SettingsError, load
+from moocflix.platform.settings import PlatformSettings, Settings, SettingsError, load
 from tests.contracts.configuration_page import sections
 
 
@@ -67,6 +67,14 @@ def test_every_variable_that_is_read_is_known() -> None:
     assert unknown("SECRET_SEAL", "DATABASE_USERS_URL", "DATABASE_USERS_DIRECT_URL", "DATABASE_USERS_ADMIN_URL") == []
     assert unknown("PORT", "DATA", "CONFIG", "ADMIN_PASSWORD", "SERVES", "HTTP_PORT", "CONTENT_TRANSCODER") == []
     assert unknown("DATABASE_USRES_URL", "SECRET") == ["MOOCFLIX_DATABASE_USRES_URL", "MOOCFLIX_SECRET"]
+
+
+def test_production_makes_no_address_up() -> None:
+    production = {"MOOCFLIX_PLATFORM_ENVIRONMENT": "production"}
+    with pytest.raises(SettingsError, match="in production public_url must say under which address"):
+        Settings(production, {}).of(PlatformSettings)
+    reached = Settings({**production, "MOOCFLIX_PLATFORM_PUBLIC_URL": "https://moocflix.example"}, {})
+    assert reached.of(PlatformSettings).public_url == "https://moocflix.example"
 
 
 def unknown(*names: str) -> list[str]:

@@ -50,11 +50,16 @@ class PlatformSettings(Section, frozen=True, kw_only=True):
     )
     environment: Annotated[
         Literal["development", "production"],
-        Meta(description="In production nothing is made up: secrets and addresses must be set."),
+        Meta(description="In production nothing is made up: the secrets and public_url must be set."),
     ] = "development"
     public_url: Annotated[
         str, Meta(description="The address under which users reach the platform; empty: http://host:port.")
     ] = ""
+
+    def __post_init__(self) -> None:
+        """Make no address up in production. Raises ValueError, of which the reader makes a SettingsError."""
+        if self.environment == "production" and not self.public_url:
+            raise ValueError("in production public_url must say under which address users reach the platform")
 
 
 class HttpSettings(Section, frozen=True, kw_only=True):
