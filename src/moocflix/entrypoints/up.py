@@ -77,27 +77,9 @@ class Platform:
         self._postgres_due = 0.0
         self._record = Record(self._data / "run" / "up.json")
         self._workers = workers or self._http.workers
-        # Few arenas: the processes have few threads, and each arena keeps memory that it was given once.
-        environ = {"MALLOC_ARENA_MAX": "2", **os.environ}
-        commands = {}
-        if self._workers > 1:
-            shared = Shared(settings, self._data, workers=self._workers)
-            environ |= shared.environ
-            commands = shared.commands
-        ours = [sys.executable, "-m", "moocflix"]
-        if settings.of(EventsSettings).bus != "postgres":
-            commands["relay"] = [*ours, "relay"]
-        children = [
-            Child(name, command, environ=environ, log=None if logs else self._data / "logs" / f"{name}.log", nice=nice)
-            # Who waits for an answer goes before what can wait.
-            for name, command, nice in [
-                ("server", [*ours, "serve"], 0),
-                ("worker", [*ours, "work"], 5),
-                *((name, command, 0) for name, command in commands.items()),
-            ]
-        ]
-        self._children = children
-        self._supervisor = Supervisor(children, record=self._record, signals=signals, say=say)
+        self._children: list[Child] = []
+        self._supervisor: Supervisor | None = None
+        self._logs = logs
 
     def run(self) -> None:
         """Start everything, say so, and keep it running."""
@@ -105,17 +87,21 @@ class Platform:
             self._prepare()
             self._start_postgres()
             self._migrate()
-        self._supervisor.start()
-        self._await_ready()
+        self._children = self._make_children()
+        supervisor = Supervisor(self._children, record=self._record, signals=self._signals, say=self._say)
+        self._supervisor = supervisor
+        supervisor.start()
+        self._await_ready(supervisor)
         while not self._signals.stops:
-            self._supervisor.step(self._keep_postgres)
+            supervisor.step(self._keep_postgres)
         self._say("Stopping.")
 
     def stop(self) -> None:
         """Stop what runs: server, worker, PostgreSQL."""
         if self._lock is None:
             return
-        self._supervisor.stop()
+        if self._supervisor is not None:
+            self._supervisor.stop()
         if self._postgres is not None:
             self._postgres.stop()
         self._lock.release()
@@ -173,6 +159,31 @@ class Platform:
         if done:
             self._say(f"{len(done)} migrations have run.")
 
+    def _make_children(self) -> list[Child]:
+        """Only now, with the folder our own: what they share is written into it."""
+        # Few arenas: the processes have few threads, and each arena keeps memory that it was given once.
+        environ = {"MALLOC_ARENA_MAX": "2", **os.environ}
+        commands = {}
+        if self._workers > 1:
+            shared = Shared(self._settings, self._data, workers=self._workers)
+            environ |= shared.environ
+            commands = shared.commands
+        ours = [sys.executable, "-m", "moocflix"]
+        if self._settings.of(EventsSettings).bus != "postgres":
+            commands["relay"] = [*ours, "relay"]
+        return [
+            Child(
+                name, command, environ=environ, log=None if self._logs else self._data / "logs" / f"{name}.log",
+                nice=nice,
+            )
+            # Who waits for an answer goes before what can wait.
+            for name, command, nice in [
+                ("server", [*ours, "serve"], 0),
+                ("worker", [*ours, "work"], 5),
+                *((name, command, 0) for name, command in commands.items()),
+            ]
+        ]  # fmt: skip
+
     def _keep_postgres(self) -> None:
         """Start PostgreSQL again where it has died; the others find it under the same address."""
         if self._postgres is None or self._postgres.pid is not None or time.monotonic() < self._postgres_due:
@@ -190,7 +201,7 @@ class Platform:
         except Stopped:
             return
 
-    def _await_ready(self) -> None:
+    def _await_ready(self, supervisor: Supervisor) -> None:
         """Wait until the server answers; give up where it keeps dying."""
         deadline = time.monotonic() + _READY_SECONDS
         while not self._signals.stops:
@@ -198,7 +209,7 @@ class Platform:
                 seconds = time.monotonic() - self._begun
                 self._say(f"Ready after {seconds:.1f} s: {self._address()}  (Ctrl-C stops it)")
                 return
-            self._supervisor.step(self._keep_postgres, longest=0.05)
+            supervisor.step(self._keep_postgres, longest=0.05)
             dying = next((child for child in self._children if child.failures >= _FAILED_STARTS), None)
             if dying or time.monotonic() > deadline:
                 name = dying.name if dying else "server"

@@ -32,7 +32,7 @@ from moocflix.platform.postgres_options import PostgresOptions
 from moocflix.platform.postgres_place import PostgresError
 from moocflix.platform.postgres_server import PostgresServer
 from moocflix.platform.process import FileLock, LockTaken
-from moocflix.platform.settings import HttpSettings, PostgresSettings, Settings, load
+from moocflix.platform.settings import HttpSettings, PlatformSettings, PostgresSettings, Settings, load
 
 _READY_SECONDS = 120.0
 _FAILED_STARTS = 3
@@ -108,12 +108,13 @@ class Distribution:
         self._lock.release()
 
     def _prepare(self) -> Layout:
-        layout = Layout(self._settings, self._names)
-        data_folder.prepare(layout.data)
+        data = data_folder.prepare(self._settings.of(PlatformSettings).data)
         try:
-            self._lock = FileLock(layout.data / "run" / "up.lock")
+            self._lock = FileLock(data / "run" / "up.lock")
         except LockTaken as taken:
-            raise CannotStart(f"The platform already runs on {layout.data} (process {taken.pid or '?'}).") from None
+            raise CannotStart(f"The platform already runs on {data} (process {taken.pid or '?'}).") from None
+        # It makes secrets, in a folder that is there and is our own.
+        layout = Layout(self._settings, self._names)
         data_folder.claim(layout.data, distributed=True)
         data_folder.check_space(layout.data)
         Board(layout.data, about={}, running=dict).end_leftovers()
