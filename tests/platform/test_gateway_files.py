@@ -51,8 +51,8 @@ def in_envoys_file(place: envoy.EnvoyPlace) -> tuple[list[Any], list[Any]]:
 
 def test_every_service_has_a_field_for_its_address() -> None:
     for section in (ServiceSettings, GatewaySettings):
-        fields = {field.name for field in msgspec.structs.fields(section)}
-        assert {f"{name}_url" for name in NAMES} <= fields
+        fields = {field.name for field in msgspec.structs.fields(section) if field.name.endswith("_url")}
+        assert fields == {f"{name}_url" for name in NAMES}
 
 
 def test_envoys_first_fitting_route_leads_to_the_service_that_declares_it() -> None:
