@@ -18,6 +18,7 @@ from moocflix.platform.settings import Settings, load
 
 if TYPE_CHECKING:
     from tests.factories.platform import TestPlatform
+    from tests.factories.videos import VideoShelf
 
 LIMITS = {"MOOCFLIX_HTTP_API_LIMIT": "1000000", "MOOCFLIX_HTTP_AUTH_LIMIT": "1000000"}
 # Nearly every test makes people: with passwords hashed as shipped, that alone is a sixth of the whole run's time.
@@ -65,6 +66,14 @@ def postgres(data_folder: Path) -> Iterator[PostgresServer]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> "VideoShelf":
+    """A shelf of real videos."""
+    from tests.factories.videos import VideoShelf
+
+    return VideoShelf(tmp_path_factory.mktemp("videos"))
 
 
 @pytest.fixture(scope="session")

@@ -17,11 +17,6 @@ from tests.factories.platform import Course, Person, TestPlatform, data_of
 from tests.factories.videos import VideoKind, VideoShelf
 
 
-@pytest.fixture(scope="session")
-def videos(tmp_path_factory: pytest.TempPathFactory) -> VideoShelf:
-    return VideoShelf(tmp_path_factory.mktemp("videos"))
-
-
 @dataclass
 class School:
     """A course with its owner, an enrolled learner, and a stranger who teaches elsewhere."""

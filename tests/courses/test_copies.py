@@ -1,39 +1,25 @@
 """What courses keeps of other services' entities, and what it does without them."""
 
-from dataclasses import replace
 from uuid import UUID
 
-import httpx
 import pytest
 
 from moocflix.platform import intents
-from moocflix.platform.auth.service_tokens import ServiceTokenSigner
-from moocflix.platform.client import InternalClient
 from moocflix.platform.errors import Unavailable
 from moocflix.platform.events import copies
 from moocflix.platform.ids import new_id
-from moocflix.platform.service import ServiceContext
 from moocflix.services.courses import clients
 from moocflix.services.courses.clients import Strangers
 from moocflix.services.courses.deletion.model import Deletion
 from moocflix.services.courses.deletion.operations import DELETE_COURSE
 from moocflix.services.courses.service import service
-from tests.factories.courses import path_of, published
+from tests.factories.courses import alone, path_of, published
 from tests.factories.platform import TestPlatform, data_of
 
 
 async def count(platform: TestPlatform, table: str) -> int:
     number: int = await platform.database("courses").reader.fetchval(f"SELECT count(*) FROM {table}")
     return number
-
-
-def alone(platform: TestPlatform) -> ServiceContext:
-    """The courses service while every other is away."""
-    nobody = httpx.AsyncClient(base_url="http://127.0.0.1:9")
-    signer = ServiceTokenSigner("courses", platform.runtime._service_keys)  # noqa: SLF001 - there is no other way in
-    return replace(
-        platform.context("courses"), http=lambda name: InternalClient(nobody, target=name, signer=signer), parts={}
-    )
 
 
 async def test_an_instructor_is_known_from_the_first_course_on(platform: TestPlatform) -> None:

@@ -1,19 +1,11 @@
-"""Lessons: added, changed, deleted, shown, and what becomes of them when their video does."""
+"""Lessons: added, changed, deleted and shown."""
 
 import asyncio
 from typing import Any
-from uuid import UUID
 
 import pytest
 
-from moocflix.contracts.content import (
-    TRANSCODING_COMPLETED,
-    VIDEO_DELETED,
-    TranscodingCompleted,
-    VideoDeleted,
-)
 from moocflix.contracts.courses import LessonState
-from moocflix.platform.ids import new_id
 from tests.factories.courses import anonymous, etag, faults, path_of, published, statuses, strangers
 from tests.factories.platform import Course, TestPlatform, data_of
 
@@ -26,30 +18,6 @@ def lessons_path(course: Course, *parts: object) -> str:
 
 async def read(course: Course, lesson_id: Any) -> Any:
     return data_of(await course.owner.get(lessons_path(course, lesson_id)))
-
-
-async def transcoded(
-    platform: TestPlatform, course: Course, video_id: UUID, *, seconds: float | None, version: int = 1
-) -> None:
-    """Content says what came of a video; no seconds: it failed."""
-    async with platform.database("content").transaction() as tx:
-        event = TranscodingCompleted(
-            version=version,
-            video_id=video_id,
-            request_id=new_id(),
-            course_id=course.id,
-            outcome="failed" if seconds is None else "ready",
-            duration=seconds,
-        )
-        tx.publish(TRANSCODING_COMPLETED, event)
-    await platform.settle()
-
-
-async def video_deleted(platform: TestPlatform, course: Course, video_id: UUID, *, version: int = 2) -> None:
-    """Content says that a video is gone."""
-    async with platform.database("content").transaction() as tx:
-        tx.publish(VIDEO_DELETED, VideoDeleted(version=version, video_id=video_id, course_id=course.id))
-    await platform.settle()
 
 
 async def test_a_lesson_is_added_last_and_a_draft(platform: TestPlatform) -> None:
@@ -263,67 +231,3 @@ async def test_other_services_read_lessons_drafts_too(platform: TestPlatform) ->
         "draft",
     )
     assert await client.get(f"/internal/lessons/{course.id}", reply=LessonState, missing_ok=True) is None
-
-
-async def test_a_videos_lesson_leads_to_its_stream(platform: TestPlatform) -> None:
-    course = await platform.course(lessons=0)
-    video_id = new_id()
-    lesson_id = await platform.lesson(course.owner, course.id, course.modules[0], type="VIDEO", videoId=str(video_id))
-    assert (await read(course, lesson_id))["url"] == f"/api/v1/content/{video_id}/stream"
-    data_of(await course.owner.put(lessons_path(course, lesson_id), {"url": TEACHES["url"]}))
-    assert (await read(course, lesson_id))["url"] == TEACHES["url"]
-
-
-async def test_a_lesson_takes_its_videos_duration_where_it_has_none(platform: TestPlatform) -> None:
-    course = await platform.course(lessons=0)
-    video = {"type": "VIDEO", "videoId": str(video_id := new_id())}
-    untimed = await platform.lesson(course.owner, course.id, course.modules[0], **video)
-    timed = await platform.lesson(course.owner, course.id, course.modules[0], **video, duration=10)
-    await transcoded(platform, course, video_id, seconds=None)
-    await transcoded(platform, course, video_id, seconds=123.4, version=2)
-    await transcoded(platform, course, video_id, seconds=99, version=1)
-    assert [(await read(course, id))["duration"] for id in (untimed, timed)] == [123, 10]
-    (event,) = await published(platform, "Lesson-Updated")
-    assert (event["lessonId"], event["duration"], event["version"]) == (str(untimed), 123, 2)
-    assert data_of(await course.owner.get(path_of(course.id)))["duration"] == 3
-    later = await platform.lesson(course.owner, course.id, course.modules[0], **video)
-    assert (await read(course, later))["duration"] == 123
-
-
-async def test_another_video_brings_its_own_duration(platform: TestPlatform) -> None:
-    course = await platform.course(lessons=0)
-    short, long, unknown = new_id(), new_id(), new_id()
-    await transcoded(platform, course, short, seconds=10)
-    await transcoded(platform, course, long, seconds=1000)
-    lesson_id = await platform.lesson(course.owner, course.id, course.modules[0], type="VIDEO", videoId=str(short))
-    for video_id, seconds in ((long, 1000), (unknown, None), (short, 10)):
-        data_of(await course.owner.put(lessons_path(course, lesson_id), {"videoId": str(video_id)}))
-        assert (await read(course, lesson_id))["duration"] == seconds
-
-
-async def test_a_lesson_loses_a_deleted_video(platform: TestPlatform) -> None:
-    course = await platform.course(lessons=0)
-    video = {"type": "VIDEO", "videoId": str(video_id := new_id())}
-    await transcoded(platform, course, video_id, seconds=50)
-    untimed = await platform.lesson(course.owner, course.id, course.modules[0], **video)
-    timed = await platform.lesson(course.owner, course.id, course.modules[0], **video, duration=10)
-    await video_deleted(platform, course, video_id)
-    lessons = [await read(course, id) for id in (untimed, timed)]
-    assert [(one["videoId"], one["url"], one["duration"]) for one in lessons] == [(None, None, None), (None, None, 10)]
-    assert {event["videoId"] for event in await published(platform, "Lesson-Updated")} == {None}
-    answer = await course.owner.post(lessons_path(course), {"title": "Again", **video})
-    assert faults(answer) == ["videoId"]
-
-
-async def test_a_lesson_does_not_show_another_courses_video(platform: TestPlatform) -> None:
-    course, other = await platform.course(lessons=0), await platform.course(lessons=0)
-    await transcoded(platform, other, video_id := new_id(), seconds=50)
-    body = {"title": "Not mine", "type": "VIDEO", "videoId": str(video_id)}
-    assert faults(await course.owner.post(lessons_path(course), body)) == ["videoId"]
-
-
-async def test_a_video_of_a_deleted_course_is_passed_over(platform: TestPlatform) -> None:
-    course = await platform.course()
-    data_of(await course.owner.delete(path_of(course.id)))
-    await transcoded(platform, course, new_id(), seconds=50)
-    assert await platform.database("courses").reader.fetchval("SELECT count(*) FROM videos") == 0

@@ -1,12 +1,16 @@
 """What tests of courses ask again and again."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import httpx
 
-from tests.factories.platform import Person, TestPlatform
+from moocflix.platform.auth.service_tokens import ServiceTokenSigner
+from moocflix.platform.client import InternalClient
+from moocflix.platform.service import ServiceContext
+from tests.factories.platform import Person, TestPlatform, data_of
 
 COURSE: Mapping[str, Any] = {
     "title": "Introduction to Python",
@@ -67,3 +71,19 @@ def outline(structure: Any) -> list[tuple[str, list[str]]]:
 def path_of(course_id: UUID, *parts: object) -> str:
     """A path below a course."""
     return "/".join([f"/api/v1/courses/{course_id}", *map(str, parts)])
+
+
+async def upload(owner: Person, course_id: object, video: bytes, **fields: str) -> UUID:
+    """Have a course hold one more video."""
+    form = {"courseId": str(course_id), **fields}
+    answer = await owner.post("/api/v1/content/upload", data=form, files={"file": ("a.mp4", video, "video/mp4")})
+    return UUID(data_of(answer)["videoId"])
+
+
+def alone(platform: TestPlatform) -> ServiceContext:
+    """The courses service while every other is away."""
+    nobody = httpx.AsyncClient(base_url="http://127.0.0.1:9")
+    signer = ServiceTokenSigner("courses", platform.runtime._service_keys)  # noqa: SLF001 - there is no other way in
+    return replace(
+        platform.context("courses"), http=lambda name: InternalClient(nobody, target=name, signer=signer), parts={}
+    )

@@ -20,11 +20,6 @@ from tests.security.ledger import Ledger
 from tests.security.stage import Stage, set_up
 
 
-@pytest.fixture(scope="session")
-def videos(tmp_path_factory: pytest.TempPathFactory) -> VideoShelf:
-    return VideoShelf(tmp_path_factory.mktemp("videos"))
-
-
 @pytest.fixture(scope="module")
 async def stage(running_platform: TestPlatform, videos: VideoShelf) -> Stage:
     """People and things; the tests of a file have them in common and bring back what they change."""

@@ -219,6 +219,7 @@ CONTENT = (
     row("GET /api/v1/files/{signature}/{key}", "anyone", "403", of="putting"),
     row("PUT /api/v1/files/{signature}/{key}", "anyone", OPEN, of="putting", body=FILE),
     row("PUT /api/v1/files/{signature}/{key}", "anyone", "403", of="reading", body=FILE),
+    row("GET /internal/videos", "service", OPEN),
     *rows(["GET /internal/videos/{video_id}"], "service", {"published": OPEN, "draft": OPEN}),
 )  # fmt: skip
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from tests.factories.courses import upload
 from tests.factories.platform import Course, Person, TestPlatform, data_of
 from tests.factories.videos import VideoShelf
 
@@ -14,7 +15,6 @@ CALLERS = ("anonymous", "stranger", "student", "other instructor", "owner", "adm
 admin.
 """
 
-_UPLOAD = "/api/v1/content/upload"
 _NAME = re.compile(r"\{(\w+)\}")
 
 
@@ -73,23 +73,23 @@ async def set_up(platform: TestPlatform, shelf: VideoShelf) -> Stage:
 
 
 async def _published(platform: TestPlatform, course: Course, video: bytes) -> dict[str, str]:
-    video_id = await _upload(course.owner, course.id, video, transcode="true")
+    video_id = await upload(course.owner, course.id, video, transcode="true")
     await platform.settle()
     module, lesson = course.all_lessons[0]
     return {
         "course_id": str(course.id),
         "module_id": str(module),
         "lesson_id": str(lesson),
-        "video_id": video_id,
+        "video_id": str(video_id),
         "user_id": str(course.owner.id),
     }
 
 
 async def _draft(platform: TestPlatform, owner: Person, video: bytes) -> dict[str, str]:
     course = await platform.course(owner=owner, published=False)
-    video_id = await _upload(owner, course.id, video)
+    video_id = await upload(owner, course.id, video)
     module, lesson = course.all_lessons[0]
-    return {"course_id": str(course.id), "module_id": str(module), "lesson_id": str(lesson), "video_id": video_id}
+    return {"course_id": str(course.id), "module_id": str(module), "lesson_id": str(lesson), "video_id": str(video_id)}
 
 
 async def _one(platform: TestPlatform, owner: Person, **fields: Any) -> dict[str, str]:
@@ -108,10 +108,10 @@ async def _lesson(platform: TestPlatform, course: Course, **fields: Any) -> UUID
 
 
 async def _preview(platform: TestPlatform, course: Course, video: bytes) -> dict[str, str]:
-    video_id = await _upload(course.owner, course.id, video)
-    lesson = await _lesson(platform, course, type="VIDEO", videoId=video_id, preview=True)
+    video_id = await upload(course.owner, course.id, video)
+    lesson = await _lesson(platform, course, type="VIDEO", videoId=str(video_id), preview=True)
     await platform.settle()
-    return {"lesson_id": str(lesson), "video_id": video_id}
+    return {"lesson_id": str(lesson), "video_id": str(video_id)}
 
 
 async def _learning(platform: TestPlatform, student: Person, course: Course) -> dict[str, str]:
@@ -139,10 +139,3 @@ async def _signed(platform: TestPlatform, video_id: str, method: Any) -> dict[st
     key = f"videos/{video_id}/source"
     url = await platform.context("content").storage.signed_url(key, method=method, seconds=600)
     return {"signature": url.split("/api/v1/files/")[1].split("/")[0], "key": key}
-
-
-async def _upload(owner: Person, course_id: object, video: bytes, **fields: str) -> str:
-    form = {"courseId": str(course_id), **fields}
-    answer = await owner.post(_UPLOAD, data=form, files={"file": ("a.mp4", video, "video/mp4")})
-    video_id: str = data_of(answer)["videoId"]
-    return video_id

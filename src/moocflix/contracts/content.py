@@ -3,7 +3,8 @@
 from typing import Literal
 from uuid import UUID
 
-from moocflix.platform.events.envelope import Payload, State, Topic
+from moocflix.platform.entity import Entity
+from moocflix.platform.events.envelope import Page, Payload, State, Topic
 
 
 class Rendition(Payload, frozen=True, kw_only=True):
@@ -52,10 +53,19 @@ class VideoState(State, frozen=True, kw_only=True):
 
     video_id: UUID
     course_id: UUID
-    instructor_id: UUID
     status: Literal["uploaded", "queued", "transcoding", "ready", "failed"]
-    duration: float | None
+    duration: float
 
+
+class VideoPage(Page, frozen=True, kw_only=True):
+    """`GET /internal/videos`: videos of all courses by id, for the filling of copies."""
+
+    videos: list[VideoState]
+
+
+VIDEO = Entity(
+    owner="content", path="/internal/videos", state=VideoState, page=VideoPage, listed=lambda page: page.videos
+)
 
 TRANSCODING_REQUEST = Topic("Transcoding-Request", "content", TranscodingRequested, key="video_id")
 TRANSCODING_COMPLETED = Topic("Transcoding-Completed", "content", TranscodingCompleted, key="video_id")

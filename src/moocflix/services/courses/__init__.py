@@ -14,5 +14,5 @@ Consumes
     sees a structure whole, how many students); Transcoding-Completed, Video-Deleted (lessons' durations and videos).
 Calls
     users: an instructor whose copy is missing. enrollments: whether somebody is enrolled of whom there is no copy,
-    and the closing of a course before its deletion.
+    and the closing of a course before its deletion. content: a video whose copy is missing.
 """

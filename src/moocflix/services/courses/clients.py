@@ -1,15 +1,18 @@
-"""What courses asks of other services: all instructors, who is enrolled, and a course's closing."""
+"""What courses asks of other services: all instructors, who is enrolled, a video, and a course's closing."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
 from time import monotonic
 from uuid import UUID
 
+from moocflix.contracts.content import VIDEO, VideoState
 from moocflix.contracts.enrollments import CourseClosed, EnrollmentFound
 from moocflix.contracts.users import USER, UserState
 from moocflix.platform.errors import Refusal, TooMany, Unavailable
 from moocflix.platform.service import ServiceContext
+from moocflix.services.courses.course import sql as courses
 from moocflix.services.courses.settings import CoursesSettings
+from moocflix.services.courses.video.model import VideoUnknown
 
 _MOST_STRANGERS = 10_000
 
@@ -60,6 +63,14 @@ async def instructor_page(context: ServiceContext, cursor: str | None) -> tuple[
     """Those who may teach among the next users, and where the page after begins."""
     users, following = await USER.pages(context, cursor)
     return [user for user in users if user.role != "student"], following
+
+
+async def fetch_video(context: ServiceContext, video_id: UUID) -> VideoState:
+    """A video's state. Raises Invalid where there is no such video, or none of a course that is still here."""
+    video = await VIDEO.fetch(context, video_id)
+    if video is None or await courses.course(context.database.reader, course_id=video.course_id) is None:
+        raise VideoUnknown(video_id)
+    return video
 
 
 async def close_course(context: ServiceContext, *, course_id: UUID, force: bool) -> CourseClosed:

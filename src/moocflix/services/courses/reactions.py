@@ -1,14 +1,15 @@
-"""What courses does on the events of others."""
+"""What courses does on the events of others, and with what it fetches where it cannot wait for them."""
 
-from moocflix.contracts.content import TranscodingCompleted, VideoDeleted
+from moocflix.contracts.content import TranscodingCompleted, VideoDeleted, VideoState
 from moocflix.contracts.enrollments import EnrollmentState
 from moocflix.contracts.users import UserState
+from moocflix.platform.clock import utc_now
 from moocflix.platform.database.transaction import Tx
 from moocflix.platform.events.envelope import Message
 from moocflix.services.courses.enrollment import operations as enrollments
 from moocflix.services.courses.instructor import operations as instructors
 from moocflix.services.courses.lesson import operations as lessons
-from moocflix.services.courses.video.model import Video
+from moocflix.services.courses.video.model import Video, whole
 
 
 async def user_changed(tx: Tx, user: UserState, _message: Message) -> None:
@@ -23,7 +24,7 @@ async def enrollment_changed(tx: Tx, enrollment: EnrollmentState, _message: Mess
 
 async def video_transcoded(tx: Tx, video: TranscodingCompleted, message: Message) -> None:
     """Give lessons the duration of the video that they show."""
-    seconds = None if video.duration is None or video.outcome == "failed" else max(1, round(video.duration))
+    seconds = None if video.duration is None or video.outcome == "failed" else whole(video.duration)
     state = Video(id=video.video_id, course_id=video.course_id, duration=seconds, deleted=False, version=video.version)
     await lessons.learn_of_video(tx, video=state, now=message.time)
 
@@ -32,3 +33,8 @@ async def video_deleted(tx: Tx, video: VideoDeleted, message: Message) -> None:
     """Take a video out of the lessons that show it."""
     state = Video(id=video.video_id, course_id=video.course_id, duration=None, deleted=True, version=video.version)
     await lessons.learn_of_video(tx, video=state, now=message.time)
+
+
+async def video_fetched(tx: Tx, video: VideoState) -> None:
+    """Keep a video of which no event has told yet."""
+    await lessons.learn_of_video(tx, video=Video.of(video), now=utc_now())

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from moocflix.contracts.content import TRANSCODING_COMPLETED, VIDEO_DELETED
+from moocflix.contracts.content import TRANSCODING_COMPLETED, VIDEO, VIDEO_DELETED
 from moocflix.contracts.courses import TOPICS
 from moocflix.contracts.enrollments import ENROLLMENT, STUDENT_ENROLLED, STUDENT_UNENROLLED
 from moocflix.contracts.users import USER, USER_CREATION, USER_DEACTIVATION, USER_UPDATE
@@ -55,6 +55,13 @@ service = Service(
             fetch=ENROLLMENT.fetch,
             upsert=enrollments.follow,
             pages=ENROLLMENT.pages,
+        ),
+        Copy(
+            entity="video",
+            table="videos",
+            fetch=clients.fetch_video,
+            upsert=reactions.video_fetched,
+            pages=VIDEO.pages,
         ),
     ),
     intents=(DELETE_COURSE,),

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from moocflix.contracts.content import Rendition, VideoState
+from moocflix.contracts.content import Rendition
 from moocflix.platform.auth.access import NotSignedIn
 from moocflix.platform.auth.principal import Principal
 from moocflix.platform.errors import Conflict, Forbidden, NotFound
@@ -76,17 +76,6 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
         if self.renditions is None or self.renditions.poster_key is None:
             return None
         return self.renditions.poster_key.removeprefix(self.renditions.prefix)
-
-    def state(self) -> VideoState:
-        """The video as other services may know it."""
-        return VideoState(
-            version=self.version,
-            video_id=self.id,
-            course_id=self.course_id,
-            instructor_id=self.instructor_id,
-            status=self.status,
-            duration=self.probe.duration,
-        )
 
 
 class Sight(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,10 +2,11 @@
 
 from uuid import UUID
 
-from moocflix.contracts.content import VideoState
+from moocflix.contracts.content import VideoPage, VideoState
 from moocflix.platform.auth.access import CALLER, INSTRUCTOR, SERVICE
 from moocflix.platform.http.body import announced_bytes
 from moocflix.platform.http.form import FileTooLarge, UploadForm
+from moocflix.platform.http.pages import Cursor, Limit, cursor_of, read_cursor
 from moocflix.platform.http.reply import Reply, reply
 from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import delete, get, post
@@ -118,13 +119,22 @@ async def delete_video(request: Request, video_id: UUID) -> Reply[VideoChanged]:
     return reply(VideoChanged(video_id=video.id, status="deleted", message="Video deleted successfully."))
 
 
+@get("/internal/videos", who=SERVICE, summary="Videos of all courses")
+async def video_states(request: Request, limit: Limit = 100, cursor: Cursor = None) -> Reply[VideoPage]:
+    """Videos by id, for the filling of copies."""
+    after = read_cursor(cursor, (UUID,))
+    videos = await sql.states(request.db, after=after[0] if after else None, limit=limit + 1)
+    more = cursor_of(videos[limit - 1].video_id) if len(videos) > limit else None
+    return reply(VideoPage(videos=videos[:limit], next_cursor=more))
+
+
 @get("/internal/videos/{video_id:uuid}", who=SERVICE, summary="One video's state")
 async def video_state(request: Request, video_id: UUID) -> Reply[VideoState]:
     """For services whose copy is missing."""
-    video = await sql.video(request.db, video_id=video_id)
-    if video is None:
+    state = await sql.state(request.db, video_id=video_id)
+    if state is None:
         raise VideoNotFound(video_id)
-    return reply(video.state())
+    return reply(state)
 
 
 async def _owned(request: Request, video_id: UUID) -> Video:
@@ -150,4 +160,4 @@ def _poster_url(request: Request, video: Video) -> str | None:
     return f"/api/v1/content/play/{token}/{poster}"
 
 
-routes = (upload_video, read_video, transcode_video, delete_video, video_state)
+routes = (upload_video, read_video, transcode_video, delete_video, video_states, video_state)

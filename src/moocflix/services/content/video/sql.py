@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from moocflix.contracts.content import Rendition, TranscodingCompleted
+from moocflix.contracts.content import Rendition, TranscodingCompleted, VideoState
 from moocflix.platform.database.transaction import Reader, Record, Tx
 from moocflix.platform.errors import CopyMissing
 from moocflix.services.content.media.findings import Probe
@@ -35,11 +35,30 @@ SELECT video.*,
   FROM ({_VIDEO}) video
 """
 
+_STATE = """
+SELECT id AS video_id, version, course_id, status, (probe ->> 'duration')::double precision AS duration FROM videos
+"""
+
+_ONE_STATE = f"{_STATE} WHERE id = $1"
+
+_STATES = f"{_STATE} WHERE $1::uuid IS NULL OR id > $1 ORDER BY id LIMIT $2"
+
 
 async def video(db: Reader, *, video_id: UUID) -> Video | None:
     """A video; None where there is none. Raises CopyMissing where its course is not known here."""
     row = await db.fetchrow(_VIDEO, video_id)
     return None if row is None else _video(row)
+
+
+async def state(db: Reader, *, video_id: UUID) -> VideoState | None:
+    """A video, whoever asks: for other services."""
+    row = await db.fetchrow(_ONE_STATE, video_id)
+    return None if row is None else VideoState(**row)
+
+
+async def states(db: Reader, *, after: UUID | None, limit: int) -> list[VideoState]:
+    """Videos of all courses by id: for other services."""
+    return [VideoState(**row) for row in await db.fetch(_STATES, after, limit)]
 
 
 async def sight(db: Reader, *, video_id: UUID, user_id: UUID | None) -> Sight | None:

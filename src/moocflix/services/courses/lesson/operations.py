@@ -164,10 +164,7 @@ async def _check_content(tx: Tx, *, course_id: UUID, more: int, most: int) -> No
 async def _timed(tx: Tx, fields: LessonFields, *, course_id: UUID) -> LessonFields:
     if fields.video_id is None:
         return fields
-    video = await videos.video(tx, video_id=fields.video_id)
-    if video is None:  # its length comes with the event of its transcoding
-        return fields
-    usable(video, course_id=course_id)
+    video = usable(await videos.video(tx, video_id=fields.video_id), course_id=course_id)
     if fields.duration is not None or fields.type != "VIDEO":
         return fields
     return msgspec.structs.replace(fields, duration=video.duration)

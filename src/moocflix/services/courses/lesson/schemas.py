@@ -16,6 +16,7 @@ Title = Annotated[str, Meta(min_length=1, max_length=MAX_TITLE, examples=["What 
 Url = Annotated[str, Meta(max_length=MAX_URL, description="A full http or https address.")]
 Content = Annotated[str, Meta(max_length=MAX_CONTENT, description="The text of an article, the task of a sandbox.")]
 Seconds = Annotated[int, Meta(ge=0, le=MAX_SECONDS, description="In seconds; a video's own, once it is known.")]
+VideoId = Annotated[UUID, Meta(description="A video that was uploaded for this course.")]
 Order = Annotated[int, Meta(ge=1, le=1_000_000, description="The place, from 1; beyond the end means last.")]
 
 
@@ -26,7 +27,7 @@ class CreateLesson(Body):
     type: LessonType
     url: Url | None = None
     content: Content | None = None
-    video_id: UUID | None = None
+    video_id: VideoId | None = None
     assessment_id: UUID | None = None
     duration: Seconds | None = None
     preview: bool = False
@@ -46,7 +47,7 @@ class UpdateLesson(Body):
     type: LessonType | UnsetType = UNSET
     url: Url | UnsetType | None = UNSET
     content: Content | UnsetType | None = UNSET
-    video_id: UUID | UnsetType | None = UNSET
+    video_id: VideoId | UnsetType | None = UNSET
     assessment_id: UUID | UnsetType | None = UNSET
     duration: Seconds | UnsetType | None = UNSET
     preview: bool | UnsetType = UNSET

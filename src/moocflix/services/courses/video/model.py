@@ -4,7 +4,13 @@ from uuid import UUID
 
 import msgspec
 
+from moocflix.contracts.content import VideoState
 from moocflix.platform.errors import Invalid
+
+
+class VideoUnknown(Invalid):
+    def __init__(self, video_id: UUID) -> None:
+        super().__init__(f"There is no video {video_id}.", field="videoId")
 
 
 class VideoGone(Invalid):
@@ -25,6 +31,22 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
     duration: int | None
     deleted: bool
     version: int
+
+    @classmethod
+    def of(cls, state: VideoState) -> "Video":
+        """A video as its owner has it."""
+        return cls(
+            id=state.video_id,
+            course_id=state.course_id,
+            duration=whole(state.duration),
+            deleted=False,
+            version=state.version,
+        )
+
+
+def whole(seconds: float) -> int:
+    """A duration as lessons show it."""
+    return max(1, round(seconds))
 
 
 def usable(video: Video, *, course_id: UUID) -> Video:

@@ -3,9 +3,10 @@
 from uuid import UUID
 
 from moocflix.platform.database.transaction import Reader, Tx
+from moocflix.platform.errors import CopyMissing
 from moocflix.services.courses.video.model import Video
 
-_ONE = "SELECT id, course_id, duration, deleted, version FROM videos WHERE id = $1"
+_ONE = "SELECT id, course_id, duration, deleted, version FROM videos WHERE id = $1 AND version > 0"
 
 # Of a course that is gone there is nothing to keep.
 _KEEP = """
@@ -17,10 +18,12 @@ ON CONFLICT (id) DO UPDATE SET course_id = EXCLUDED.course_id, deleted = EXCLUDE
 """
 
 
-async def video(db: Reader, *, video_id: UUID) -> Video | None:
-    """A video, where an event has told of it."""
+async def video(db: Reader, *, video_id: UUID) -> Video:
+    """The copy of a video. Raises CopyMissing where its state is not here: of an upload no event tells."""
     row = await db.fetchrow(_ONE, video_id)
-    return None if row is None else Video(**row)
+    if row is None:
+        raise CopyMissing("video", video_id)
+    return Video(**row)
 
 
 async def keep(tx: Tx, *, video: Video) -> bool:
