@@ -136,6 +136,28 @@ def test_a_killed_supervisor_leaves_no_orphan_and_the_next_start_works(up: Up) -
     assert writer.kept() >= writer.acknowledged
 
 
+def test_what_dies_is_started_again_where_nobody_can_hear_of_it(folder: Path) -> None:
+    command = [sys.executable, "-m", "moocflix", "up"]
+    port = free_port()
+    with Path("/dev/full").open("wb") as full:
+        process = subprocess.Popen(command, stdout=full, stderr=full, env=environ(folder / "data", port))
+    try:
+
+        def worker() -> list[int]:
+            with suppress(psutil.Error):  # one that was killed, and not reaped yet
+                children = psutil.Process(process.pid).children()
+                return [child.pid for child in children if child.cmdline()[-1:] == ["work"]]
+            return []
+
+        until(worker, "started")
+        (first,) = worker()
+        os.kill(first, signal.SIGKILL)
+        until(lambda: worker() not in ([], [first]), "started again")
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
 def test_a_taken_port_is_named(folder: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

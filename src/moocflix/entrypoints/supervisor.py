@@ -109,8 +109,16 @@ class Child:
         """Which process it is, while it runs."""
         return ProcessMark.of(self._process.pid) if self._process else None
 
-    def start(self) -> None:
-        """Start it."""
+    def start(self) -> str | None:
+        """Start it; why it could not be, which counts as a failure: it is due again later."""
+        try:
+            self._spawn()
+        except (OSError, subprocess.SubprocessError) as error:
+            self._count_failure(self.failures)
+            return str(error)
+        return None
+
+    def _spawn(self) -> None:
         log = self._log.open("ab") if self._log else None
         try:
             self._process = subprocess.Popen(
@@ -139,10 +147,13 @@ class Child:
         code, group = self._process.returncode, self._process.pid
         self._process = None
         _end_group(group, signal.SIGTERM, _HURRY_SECONDS)
-        self.failures = 1 if time.monotonic() - self._started > _STEADY_SECONDS else self.failures + 1
-        delay = 0.0 if self.failures == 1 else min(_LONGEST_BACKOFF, 0.5 * 2 ** (self.failures - 2))
-        self._due = time.monotonic() + delay
+        self._count_failure(0 if time.monotonic() - self._started > _STEADY_SECONDS else self.failures)
         return f"killed by signal {-code}" if code < 0 else f"status {code}"
+
+    def _count_failure(self, before: int) -> None:
+        self.failures = before + 1
+        delay = 0.0 if before == 0 else min(_LONGEST_BACKOFF, 0.5 * 2 ** (before - 1))
+        self._due = time.monotonic() + delay
 
     def seconds_to_start(self) -> float | None:
         """When it is due, from now; None while it runs, or waits."""
@@ -150,7 +161,9 @@ class Child:
 
     def trim_log(self) -> None:
         """Keep its log at a size; it is open for appending, so that it can be cut while in use."""
-        if self._log and self._log.exists() and self._log.stat().st_size > _LOG_LIMIT:
+        with suppress(OSError):  # it may be gone: no reason to stop what writes it
+            if self._log is None or self._log.stat().st_size <= _LOG_LIMIT:
+                return
             with suppress(OSError):  # a full disk: cutting is what helps then
                 shutil.copyfile(self._log, self._log.with_suffix(".log.1"))
             os.truncate(self._log, 0)
@@ -220,12 +233,13 @@ class Supervisor:
         self._record = record
         self._signals = signals
         self._say = say
+        self._written, self._complained = True, False
 
     def start(self) -> None:
         """Start the children, but for those that wait."""
         for child in self._children:
             if not child.waits:
-                child.start()
+                self._start(child)
         self._write()
 
     def step(self, keep: Callable[[], None] = lambda: None, *, longest: float = _TICK) -> None:
@@ -237,23 +251,48 @@ class Supervisor:
             if ended:
                 self._say(f"The {child.name} has ended ({ended}); it is started again.")
             if child.seconds_to_start() == 0 and not self._signals.stops:
-                child.start()
+                self._start(child)
                 self._write()
             child.trim_log()
+        if not self._written:
+            self._write()
+
+    def note(self) -> None:
+        """Another process than a child was started: what runs is written down anew."""
+        self._written = False
 
     def stop(self) -> None:
         """Stop the children in order."""
         for child in self._children:
             child.stop(lambda: self._signals.stops > 1)
-        self._record.clear()
+        with suppress(OSError):  # the marks of dead processes do no harm
+            self._record.clear()
+
+    def _start(self, child: Child) -> None:
+        fault = child.start()
+        if fault:
+            self._say(f"The {child.name} cannot be started ({fault}); it is tried again.")
 
     def _pause(self, longest: float) -> float:
         due = [child.seconds_to_start() for child in self._children]
         return min([longest, *(seconds for seconds in due if seconds is not None)])
 
     def _write(self) -> None:
+        """It only spares the next start a wait, and tells others: a full disk must not stop what runs."""
         try:
             self._record.write([mark for child in self._children if (mark := child.mark)])
+            self._written, self._complained = True, False
         except OSError as error:
-            # It only spares the next start a wait; a full disk must not stop what runs.
-            self._say(f"Which processes run could not be written down: {error.strerror}.")
+            if not self._complained:
+                self._say(f"Which processes run could not be written down: {error.strerror}. It is tried again.")
+            self._written, self._complained = False, True
+
+
+def harmless(say: Callable[[str], None]) -> Callable[[str], None]:
+    """The same, for who goes on though nobody can hear it any more: the terminal is gone, or the disk is full."""
+
+    def said(line: str) -> None:
+        with suppress(OSError):
+            say(line)
+
+    return said

@@ -14,7 +14,7 @@ from pathlib import Path
 from moocflix import __version__
 from moocflix.entrypoints.migrate import sources
 from moocflix.entrypoints.shared import CannotStart, Shared
-from moocflix.entrypoints.supervisor import Child, Record, Signals, Stopped, Supervisor
+from moocflix.entrypoints.supervisor import Child, Record, Signals, Stopped, Supervisor, harmless
 from moocflix.platform import data_folder
 from moocflix.platform.data_folder import DataFolderError
 from moocflix.platform.database.budget import check_budget, most_connections
@@ -52,7 +52,7 @@ def run(settings: Settings, *, logs: bool, workers: int | None = None, say: Call
         try:
             platform.run()
         except Stopped:
-            say("Stopped.")
+            harmless(say)("Stopped.")
         except _FAULTS as fault:
             raise CannotStart(str(fault)) from fault
         finally:
@@ -69,7 +69,7 @@ class Platform:
         self._begun = time.monotonic()
         self._settings = settings
         self._signals = signals
-        self._say = say
+        self._say = harmless(say)
         self._data = settings.of(PlatformSettings).data.expanduser().absolute()
         self._http = settings.of(HttpSettings)
         self._lock: FileLock | None = None
@@ -194,7 +194,7 @@ class Platform:
             with self._signals.interrupting():
                 self._postgres.start()
             self._postgres_due = 0.0
-        except (PostgresError, DataFolderError) as fault:
+        except (PostgresError, DataFolderError, OSError) as fault:
             if self._postgres_due == 0.0:
                 self._say(f"{fault} It is tried again every {_POSTGRES_RETRY:.0f} s.")
             self._postgres_due = time.monotonic() + _POSTGRES_RETRY

@@ -18,7 +18,7 @@ from moocflix.entrypoints.gateway import envoy as envoy_file
 from moocflix.entrypoints.migrate import sources
 from moocflix.entrypoints.services import SERVICES
 from moocflix.entrypoints.shared import CannotStart
-from moocflix.entrypoints.supervisor import Child, Signals, Stopped, Supervisor
+from moocflix.entrypoints.supervisor import Child, Signals, Stopped, Supervisor, harmless
 from moocflix.platform import data_folder
 from moocflix.platform.data_folder import DataFolderError
 from moocflix.platform.database.urls import DatabaseUrls
@@ -48,7 +48,7 @@ def run(settings: Settings, *, say: Callable[[str], None]) -> None:
         try:
             installation.run()
         except Stopped:
-            say("Stopped.")
+            harmless(say)("Stopped.")
         except _FAULTS as fault:
             raise CannotStart(str(fault)) from fault
         finally:
@@ -63,7 +63,7 @@ class Distribution:
         self._begun = time.monotonic()
         self._settings = settings
         self._signals = signals
-        self._say = say
+        self._say = harmless(say)
         self._names = [service.name for service in SERVICES]
         self._lock: FileLock | None = None
         self._postgres: PostgresServer | None = None
@@ -92,7 +92,7 @@ class Distribution:
         self._supervisor.start()
         self._await_ready(board)
         while not self._signals.stops:
-            self._supervisor.step(lambda: self._keep_postgres(board))
+            self._supervisor.step(self._keep_postgres)
         self._say("Stopping.")
 
     def stop(self) -> None:
@@ -214,7 +214,7 @@ class Distribution:
         pid = self._postgres.pid if self._postgres is not None else None
         return running if pid is None else running | {"postgres": pid}
 
-    def _keep_postgres(self, board: Board) -> None:
+    def _keep_postgres(self) -> None:
         """Start PostgreSQL again where it has died; the others find it under the same address."""
         if self._postgres is None or self._postgres.pid is not None or time.monotonic() < self._postgres_due:
             return
@@ -222,8 +222,9 @@ class Distribution:
         try:
             with self._signals.interrupting():
                 self._postgres.start()
-            board.show()
-        except _FAULTS as fault:
+            if self._supervisor is not None:
+                self._supervisor.note()
+        except (*_FAULTS, OSError) as fault:
             self._say(str(fault))
             self._postgres_due = time.monotonic() + _AGAIN_SECONDS
         except Stopped:
@@ -244,7 +245,7 @@ class Distribution:
                 self._say(f"Ready after {seconds:.1f} s: {board.about['gateway']}  (Ctrl-C stops it)")
                 return
             assert self._supervisor is not None  # noqa: S101 - made before
-            self._supervisor.step(lambda: self._keep_postgres(board), longest=0.1)
+            self._supervisor.step(self._keep_postgres, longest=0.1)
             dying = next((child.name for child in self._children if child.failures >= _FAILED_STARTS), None)
             if dying or time.monotonic() > deadline:
                 log = board.file.parent / "logs" / f"{dying or 'users'}.log"
