@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
+import asyncpg
 import httpx
 import litestar
 from msgspec import Meta
@@ -109,6 +110,15 @@ async def alone(request: Request, data: ThingIn) -> Reply[ThingOut]:
     return reply(ThingOut(thing_id=thing_id, name=data.name))
 
 
+@post("/wrapped", who=CALLER, summary="Fail because of the database")
+async def wrapped(request: Request, data: ThingIn) -> Reply[None]:
+    try:
+        await request.tx.execute(INSERT, new_id(), data.name, None)
+    except asyncpg.CheckViolationError as error:
+        raise RuntimeError("It cannot be stored.") from error
+    return reply(None)
+
+
 @post("/pet", who=CALLER, summary="Needs the copy of a cat")
 async def pet(request: Request, data: ThingIn) -> Reply[ThingOut]:
     assert data.parent is not None
@@ -202,6 +212,7 @@ service = Service(
         rename,
         clear,
         alone,
+        wrapped,
         pet,
         steps,
         stream,

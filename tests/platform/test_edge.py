@@ -8,6 +8,7 @@ import asyncpg
 import httpx
 import pytest
 
+from moocflix.platform import logs
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.ids import new_id
 from tests.platform.probe import CATS, Probe
@@ -352,8 +353,6 @@ async def test_the_bus_and_other_services_see_no_table(probe_urls: DatabaseUrls)
 async def test_the_log_line_names_route_and_user_and_no_secret(
     start: Callable[..., Awaitable[Probe]], tmp_path: Any
 ) -> None:
-    from moocflix.platform import logs
-
     probe = await start()
     with (tmp_path / "log").open("w") as out:
         lines = logs.configure(out=out)
@@ -365,3 +364,18 @@ async def test_the_log_line_names_route_and_user_and_no_secret(
     assert '"correlationId":"log-me"' in text
     assert probe.token not in text
     assert "logged" not in text
+
+
+@pytest.mark.parametrize(("path", "status"), [("/things", 409), ("/wrapped", 500)])
+async def test_the_log_tells_what_the_database_refused_but_no_value_of_the_row(
+    start: Callable[..., Awaitable[Probe]], tmp_path: Any, path: str, status: int
+) -> None:
+    probe = await start()
+    with (tmp_path / "log").open("w") as out:
+        logs.configure(out=out)
+        assert (await probe.post(path, {"name": "unheard-of"})).status_code == status
+        logs.configure()
+    text = (tmp_path / "log").read_text()
+    assert "things_name_check" in text
+    assert "probe.py" in text
+    assert "unheard-of" not in text

@@ -10,7 +10,7 @@ import pytest
 
 from moocflix.platform.database.transaction import in_transaction
 from moocflix.platform.errors import Unavailable
-from moocflix.platform.events.failures import AWAY
+from moocflix.platform.failures import AWAY
 from tests.platform.post_office import BOOK_UPDATE, BookState, PostOffice
 
 # In each turn of the loop the driver knows a little more of what has happened.

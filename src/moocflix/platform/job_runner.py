@@ -11,7 +11,7 @@ import structlog
 from moocflix.platform import jobs
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.errors import Unavailable
-from moocflix.platform.events.failures import AWAY, HINDERED, describe
+from moocflix.platform.failures import AWAY, HINDERED, describe
 from moocflix.platform.ids import new_id
 from moocflix.platform.service import Job, ServiceContext
 from moocflix.platform.settings import JobsSettings

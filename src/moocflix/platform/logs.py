@@ -1,6 +1,6 @@
 """The log: JSON lines on standard error, through structlog, written in batches; errors at once.
 
-A line never holds a token, a password, a body or a query string.
+A line never holds a token, a password, a body, a query string or a row of the database.
 """
 
 import atexit
@@ -13,10 +13,12 @@ from collections.abc import MutableMapping
 from datetime import datetime
 from typing import Any, TextIO
 
+import asyncpg
 import msgspec
 import structlog
 
 from moocflix.platform.clock import utc_now
+from moocflix.platform.failures import describe
 from moocflix.platform.trace import current_trace
 
 _FLUSH_SECONDS = 0.2
@@ -72,22 +74,18 @@ class BatchedLines:
 
 
 class JsonLogger:
-    """What structlog hands a finished line to."""
-
-    def __init__(self, lines: BatchedLines) -> None:
-        """Lines go to `lines`."""
-        self._lines = lines
+    """What structlog hands a finished line to: it keeps its loggers, so where to is asked at each line."""
 
     def info(self, line: str) -> None:
         """Log in the next batch."""
-        self._lines.add(line, at_once=False)
+        _add(line, at_once=False)
 
     debug = info
     warning = info
 
     def error(self, line: str) -> None:
         """Log at once."""
-        self._lines.add(line, at_once=True)
+        _add(line, at_once=True)
 
     critical = error
     exception = error
@@ -110,8 +108,7 @@ class RequestLine(msgspec.Struct, kw_only=True, rename="camel"):
 
 def log_request(line: RequestLine) -> None:
     """Log an answered request, past structlog's steps: each of them would cost every request."""
-    if _process.lines is not None:
-        _process.lines.add(_encoder.encode(line).decode(), at_once=False)
+    _add(_encoder.encode(line).decode(), at_once=False)
 
 
 class _Process:
@@ -123,6 +120,11 @@ class _Process:
 _process = _Process()
 
 
+def _add(line: str, *, at_once: bool) -> None:
+    if _process.lines is not None:
+        _process.lines.add(line, at_once=at_once)
+
+
 def configure(*, level: str = "INFO", out: TextIO | None = None) -> BatchedLines:
     """Set up the log of this process; `level` is a name of the standard library's."""
     if _process.lines is not None:
@@ -132,7 +134,7 @@ def configure(*, level: str = "INFO", out: TextIO | None = None) -> BatchedLines
     structlog.configure(
         processors=[_render],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=lambda *_args: JsonLogger(lines),
+        logger_factory=lambda *_args: JsonLogger(),
         cache_logger_on_first_use=True,
     )
     handler = _FromLibraries()
@@ -166,6 +168,22 @@ def _render(_logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
 
 
 def _traceback(error: Any) -> str:
-    if isinstance(error, BaseException):
-        return "".join(traceback.format_exception(error))
-    return "".join(traceback.format_exception(*(error if isinstance(error, tuple) else sys.exc_info())))
+    if isinstance(error, tuple):
+        error = error[1]
+    return "".join(_told(error if isinstance(error, BaseException) else sys.exc_info()[1]))
+
+
+def _told(error: BaseException | None) -> list[str]:
+    """As Python tells it, what came before first; but of a database error only what may be said."""
+    chain: list[BaseException] = []
+    while error is not None and error not in chain:
+        chain.append(error)
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return [line for error in reversed(chain) for line in _one(error)]
+
+
+def _one(error: BaseException) -> list[str]:
+    within = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    unsafe = isinstance(error, asyncpg.PostgresError)
+    said = [f"{describe(error)}\n"] if unsafe else traceback.format_exception_only(error)
+    return [*(line for part in within for line in _told(part)), *traceback.format_tb(error.__traceback__), *said]

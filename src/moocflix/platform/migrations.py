@@ -226,7 +226,7 @@ async def _apply(owner: Connection, schema: str, migration: Migration, code: str
                 ) from None
             await asyncio.sleep(0.5)
         except asyncpg.PostgresError as error:
-            raise MigrationError(f"Migration {schema}: {migration.name} failed: {error}.") from error
+            raise MigrationError(f"Migration {schema}: {migration.name} failed: {error.args[0]}.") from error
         else:
             return
 

@@ -13,10 +13,10 @@ from moocflix.platform.events.broker import Broker
 from moocflix.platform.events.broker_consumer import BrokerConsumer
 from moocflix.platform.events.bus import Bus
 from moocflix.platform.events.consumer import Consumer
-from moocflix.platform.events.failures import HINDERED
 from moocflix.platform.events.groups import topics_by_source
 from moocflix.platform.events.postgres import OutboxReader
 from moocflix.platform.events.settings import EventsSettings
+from moocflix.platform.failures import HINDERED
 from moocflix.platform.job_runner import JobRunner
 from moocflix.platform.service import Job, Service, ServiceContext
 

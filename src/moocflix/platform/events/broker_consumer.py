@@ -14,9 +14,9 @@ import structlog
 
 from moocflix.platform.events.broker import Broker, Subscription, topics_of_group
 from moocflix.platform.events.envelope import Message
-from moocflix.platform.events.failures import HINDERED
 from moocflix.platform.events.inbox import LEASE, TOGETHER, Inbox, LeaseLost
 from moocflix.platform.events.settings import EventsSettings
+from moocflix.platform.failures import HINDERED
 from moocflix.platform.service import Service, ServiceContext
 from moocflix.platform.waiting import wait_at_most
 

@@ -9,10 +9,10 @@ from typing import Protocol
 import structlog
 
 from moocflix.platform import leases
-from moocflix.platform.events.failures import HINDERED
 from moocflix.platform.events.inbox import LEASE, TOGETHER, Inbox, LeaseLost
 from moocflix.platform.events.postgres import Batch, Position, positions, save
 from moocflix.platform.events.settings import EventsSettings
+from moocflix.platform.failures import HINDERED
 from moocflix.platform.ids import new_id
 from moocflix.platform.service import Service, ServiceContext
 from moocflix.platform.waiting import wait_at_most

@@ -17,8 +17,8 @@ from moocflix.platform.errors import CopyMissing
 from moocflix.platform.events.broker import dead_letter_address
 from moocflix.platform.events.copies import fill
 from moocflix.platform.events.envelope import Message
-from moocflix.platform.events.failures import AWAY, describe
 from moocflix.platform.events.settings import EventsSettings
+from moocflix.platform.failures import AWAY, describe
 from moocflix.platform.ids import new_id
 from moocflix.platform.service import Reaction, Service, ServiceContext
 from moocflix.platform.spans import begin as begin_span

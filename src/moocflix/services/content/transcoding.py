@@ -15,7 +15,7 @@ import structlog
 from moocflix.contracts.content import TranscodingCompleted
 from moocflix.platform.clock import utc_now
 from moocflix.platform.errors import Unavailable
-from moocflix.platform.events.failures import AWAY
+from moocflix.platform.failures import AWAY
 from moocflix.platform.service import JobRun, ServiceContext
 from moocflix.platform.storage.content_types import content_type_of
 from moocflix.platform.storage.port import ObjectMissing, Storage
