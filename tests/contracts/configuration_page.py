@@ -31,6 +31,25 @@ does a name in the file that no setting has; of a variable with such a name the 
 separated in the environment. {short_forms}
 
 This page is written by `make docs`; a test keeps it true.
+
+## Beside the sections
+
+These are variables alone; the file has no table for them.
+
+| variable | meaning |
+| --- | --- |
+| `MOOCFLIX_CONFIG` | The settings file; it must be there then. |
+| `MOOCFLIX_SECRET_<NAME>` | One of the platform's own secrets, before the file of that name. |
+| `MOOCFLIX_DATABASE_<SERVICE>_URL` | The database of this service alone; empty: a schema in that of `database.url`. |
+| `MOOCFLIX_DATABASE_<SERVICE>_DIRECT_URL` | The same past a connection pooler, for what must not go through one. |
+| `MOOCFLIX_DATABASE_<SERVICE>_ADMIN_URL` | The same as an administrator, for migrations; empty: that of `database.url`. |
+| `MOOCFLIX_ADMIN_PASSWORD` | The password for `moocflix users create-admin`, which asks where it is not set. |
+| `OTEL_EXPORTER_OTLP_ENDPOINT` | Address of an OTLP/HTTP receiver of spans, where `traces.endpoint` is empty. |
+| `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` | The same with its whole path; before the one above. |
+| `OTEL_EXPORTER_OTLP_TIMEOUT` | Seconds that the receiver has to answer; 3 where it is not set. |
+| `OTEL_SERVICE_NAME` | The process's name in its spans; `moocflix-…` where it is not set. |
+| `OTEL_TRACES_SAMPLER` | `always_on`, `always_off`, or `traceidratio` for a share of the new traces. |
+| `OTEL_TRACES_SAMPLER_ARG` | That share, from 0 to 1. |
 """
 
 

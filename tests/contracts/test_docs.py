@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from moocflix.entrypoints.services import SERVICES
 from tests.contracts import configuration_page
 
 ROOT = Path(__file__).parents[2]
@@ -16,6 +17,22 @@ def test_every_setting_says_what_it_is_for() -> None:
 
 def test_the_configuration_page_is_that_of_the_code() -> None:
     assert configuration_page.PAGE.read_text(encoding="utf-8") == configuration_page.page(), "run: make docs"
+
+
+def test_every_variable_that_a_howto_or_the_code_names_is_on_the_configuration_page() -> None:
+    howtos = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "docs" / "howto").glob("*.md"))
+    code = "".join(file.read_text(encoding="utf-8") for file in (ROOT / "src").rglob("*.py"))
+    services = "|".join(service.name.upper() for service in SERVICES)
+    named = {
+        *re.findall(
+            r"MOOCFLIX_[A-Z0-9_]+(?:<SERVICE>_[A-Z_]+)?",
+            re.sub(rf"_DATABASE_({services})_", "_DATABASE_<SERVICE>_", howtos),
+        ),
+        *re.findall(r"OTEL_[A-Z_]+", code),
+    }
+    page = configuration_page.page()
+    # A name that a page cuts short, such as MOOCFLIX_SECRET_…, stands for all that begin so.
+    assert [name for name in sorted(named) if f"`{name}{'' if name.endswith('_') else '`'}" not in page] == []
 
 
 def test_every_link_between_pages_leads_somewhere() -> None:
