@@ -42,7 +42,7 @@ These are variables alone; the file has no table for them.
 | `MOOCFLIX_SECRET_<NAME>` | One of the platform's own secrets, before the file of that name. |
 | `MOOCFLIX_DATABASE_<SERVICE>_URL` | The database of this service alone; empty: a schema in that of `database.url`. |
 | `MOOCFLIX_DATABASE_<SERVICE>_DIRECT_URL` | The same past a connection pooler, for what must not go through one. |
-| `MOOCFLIX_DATABASE_<SERVICE>_ADMIN_URL` | The same as an administrator, for migrations; empty: that of `database.url`. |
+| `MOOCFLIX_DATABASE_<SERVICE>_ADMIN_URL` | The same as an administrator, for migrations; empty: as `database.url`. |
 | `MOOCFLIX_ADMIN_PASSWORD` | The password for `moocflix users create-admin`, which asks where it is not set. |
 | `OTEL_EXPORTER_OTLP_ENDPOINT` | Address of an OTLP/HTTP receiver of spans, where `traces.endpoint` is empty. |
 | `OTEL_EXPORTER_OTLP_TRACES_ENDPOINT` | The same with its whole path; before the one above. |
