@@ -138,7 +138,7 @@ async def students(
 async def course_enrollments(
     request: Request, course_id: UUID, limit: Limit = 20, cursor: Cursor = None, user_id: OfUser = None
 ) -> Reply[CourseEnrollmentsOut]:
-    """The course's students under document 2's name."""
+    """The same as `…/students`, with the list under the name `enrollments`."""
     found, more = await _students(request, course_id, limit=limit, cursor=cursor, user_id=user_id)
     return reply(CourseEnrollmentsOut(enrollments=[StudentOut.listed(student) for student in found], next_cursor=more))
 

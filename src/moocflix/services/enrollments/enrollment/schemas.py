@@ -89,7 +89,7 @@ class StudentsOut(Body):
 
 
 class CourseEnrollmentsOut(Body):
-    """The same page under document 2's name."""
+    """The same page, with the students as enrolments."""
 
     enrollments: list[StudentOut]
     next_cursor: str | None

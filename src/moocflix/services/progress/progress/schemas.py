@@ -86,7 +86,7 @@ class LessonProgress(Body):
 
 
 class Progress(Body):
-    """The lesson to resume, as document 5 has it (empty before any was begun), and the course as a whole."""
+    """The lesson to resume (empty before any was begun), and the course as a whole."""
 
     progress_id: UUID | None
     enrollment_id: UUID
