@@ -173,7 +173,8 @@ def test_processes_are_told_their_own_ports_and_everybodys_addresses(tmp_path: P
 def test_the_board_is_true_after_a_restart_and_gone_after_a_stop(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     running = {"users": 11, "valkey": 12}
-    board = Board(tmp_path, about={"gateway": "http://here"}, running=lambda: running)
+    board = Board(tmp_path, running=lambda: running)
+    board.about = {"gateway": "http://here"}
     board.urls = {"users": "http://users", "courses": "http://courses"}
     mark = ProcessMark.of(os.getpid())
     assert mark is not None

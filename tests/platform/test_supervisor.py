@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from moocflix.entrypoints.supervisor import Child, Record, Signals, Supervisor, harmless
+from moocflix.entrypoints.installation import harmless
+from moocflix.entrypoints.supervisor import Child, Record, Signals, Supervisor
 from moocflix.platform.process import ProcessMark
 
 SLEEPS = [sys.executable, "-c", "import time; time.sleep(600)"]

@@ -286,13 +286,3 @@ class Supervisor:
             if not self._complained:
                 self._say(f"Which processes run could not be written down: {error.strerror}. It is tried again.")
             self._written, self._complained = False, True
-
-
-def harmless(say: Callable[[str], None]) -> Callable[[str], None]:
-    """The same, for who goes on though nobody can hear it any more: the terminal is gone, or the disk is full."""
-
-    def said(line: str) -> None:
-        with suppress(OSError):
-            say(line)
-
-    return said

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from moocflix.entrypoints import environment_file
 from moocflix.entrypoints.supervisor import Record
 from moocflix.platform.process import ProcessMark
 
@@ -13,13 +14,16 @@ from moocflix.platform.process import ProcessMark
 class Board(Record):
     """Written anew whenever a process is started, so that its pids are those of living processes."""
 
-    def __init__(self, data: Path, *, about: Mapping[str, Any], running: Callable[[], Mapping[str, int]]) -> None:
-        """`about` is what stays as it is; `running` says the processes' ids by their names."""
+    def __init__(self, data: Path, *, running: Callable[[], Mapping[str, int]]) -> None:
+        """`running` says the processes' ids by their names."""
         super().__init__(data / "run" / "up.json")
         self.file = data / "distributed.json"
+        self.told = data / "run" / environment_file.NAME
+        """The same for commands that are given by hand."""
+        self.about: Mapping[str, Any] = {}
+        """What stays as it is."""
         self.urls: dict[str, str] = {}
         """Where processes answer, by name."""
-        self.about = dict(about)
         self._running = running
         self._marks: Sequence[ProcessMark] = ()
 
@@ -45,6 +49,7 @@ class Board(Record):
         """None runs any more."""
         super().clear()
         self.file.unlink(missing_ok=True)
+        self.told.unlink(missing_ok=True)
 
     def screen(self) -> list[str]:
         """One line for each process."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from moocflix.entrypoints.gateway.envoy import EnvoyPlace
 from moocflix.entrypoints.gateway.envoy_traces import Traces
 from moocflix.entrypoints.gateway.settings import GatewaySettings
+from moocflix.entrypoints.installation import address
 from moocflix.platform.database.urls import DatabaseUrls, role_of
 from moocflix.platform.local_servers import valkey
 from moocflix.platform.local_servers.child import free_port
@@ -58,8 +59,7 @@ class Layout:
     @property
     def gateway_url(self) -> str:
         """Where users come in."""
-        host = {"0.0.0.0": HERE, "::": "[::1]"}.get(self._http.host, self._http.host)  # noqa: S104 - nothing is bound
-        return f"http://{host}:{self._http.port}"
+        return address(self._http)
 
     @property
     def valkey_password(self) -> str:
