@@ -1,4 +1,5 @@
-# What one does with this repository. `make help` lists the targets; none of them needs more than Python and make.
+# What one does with this repository. `make help` lists the targets. They need Python and make; `distributed`, `test-distributed`,
+# `test-all` and `faults` also Java, Maven and Go, and the tests among them RabbitMQ and Redis.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -31,7 +32,7 @@ distributed: .venv/distributed.done ## Start every service as a process of its o
 demo: .venv/run.done ## Fill the running platform with a believable catalogue
 	@exec $(BIN)/moocflix demo $(ARGS)
 
-test: .venv/test.done ## Run the whole test suite on a PostgreSQL of its own
+test: .venv/test.done ## Run the tests that need nothing else, on a PostgreSQL of their own
 	@exec $(BIN)/python -m $(if $(CI),coverage run -m) pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 test-distributed: .venv/test.done .venv/distributed.done ## Run the tests on real brokers, S3, Valkey and Envoy

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from moocflix.entrypoints.cli import moocflix
 from moocflix.entrypoints.services import SERVICES
 from tests.contracts import configuration_page
 
@@ -55,3 +56,8 @@ def test_every_target_of_make_is_explained() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     targets = re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)
     assert [target for target in targets if not re.search(rf"^{target}:.*## ", makefile, re.MULTILINE)] == []
+
+
+def test_every_command_is_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [name for name in moocflix.commands if f"`moocflix {name}" not in readme] == []
