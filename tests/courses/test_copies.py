@@ -75,7 +75,7 @@ async def test_a_deletion_waits_for_enrollments_to_come_back(platform: TestPlatf
         viewer_id=course.owner.id,
         is_admin=False,
         force=False,
-        if_match=None,
+        versions=None,
     )
     with pytest.raises(Unavailable):
         await intents.run(alone(platform), DELETE_COURSE, deletion.payload(), intent_id=deletion.deletion_id)

@@ -106,7 +106,7 @@ async def begun(platform: TestPlatform, course: Course) -> None:
         viewer_id=course.owner.id,
         is_admin=False,
         force=False,
-        if_match=None,
+        versions=None,
     )
 
     async with platform.database("courses").transaction() as tx:

@@ -22,6 +22,7 @@ from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import delete, get, post, put
 from moocflix.platform.ids import new_id
 from moocflix.platform.service import Copy, Service, ServiceContext
+from moocflix.platform.versions import check_version
 
 CATS: set[UUID] = set()
 """What the owner of the copies knows."""
@@ -93,8 +94,9 @@ async def things(request: Request, limit: Limit = 20, cursor: Cursor = None) -> 
 
 @put("/things/{thing_id:uuid}", who=CALLER, summary="Rename a thing")
 async def rename(request: Request, thing_id: UUID, data: ThingIn) -> Reply[ThingOut]:
+    check_version(7, request.if_match())
     await request.tx.execute("UPDATE things SET name = $2 WHERE id = $1", thing_id, data.name)
-    return reply(ThingOut(thing_id=thing_id, name=data.name, price=Decimal(request.if_match() or 0)))
+    return reply(ThingOut(thing_id=thing_id, name=data.name))
 
 
 @delete("/things", who=ADMIN, summary="Remove all things")

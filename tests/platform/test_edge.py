@@ -227,12 +227,21 @@ async def test_a_known_etag_gives_304_and_head_no_body(probe: Probe) -> None:
     assert head.headers["content-length"] == full.headers["content-length"]
 
 
-async def test_if_match_takes_an_etag_alone(probe: Probe) -> None:
-    headers = {"authorization": f"Bearer {probe.token}", "if-match": "yesterday"}
-    assert (await probe.http.put(f"/things/{new_id()}", json={"name": "a"}, headers=headers)).status_code == 400
-    headers["if-match"] = '"7"'
-    answer = await probe.http.put(f"/things/{new_id()}", json={"name": "a"}, headers=headers)
-    assert answer.json()["data"]["price"] == 7
+@pytest.mark.parametrize(
+    ("status", "values"),
+    [
+        (200, ['"7"', "*", '"6", "7"', '"stale","7"', ', "7" ,', 'W/"6", "7"', '"a,b", "7"']),
+        (412, ['"6"', '"stale"', '"99999999999999999999"', 'W/"7"', '"3", "4"', '"07"', '""', '"6,7"', '"\xb2\xb3"']),
+        (400, ["yesterday", "7", '"7', '7"', '"7""7"', '"7" "7"', "", ",", '*, "7"', 'w/"7"', '"7"; "6"', '"6 7"']),
+    ],
+)
+async def test_if_match_takes_any_entity_tags_and_matches_strongly(
+    probe: Probe, status: int, values: list[str]
+) -> None:
+    for value in values:
+        headers = {"authorization": f"Bearer {probe.token}", "if-match": value.encode("latin-1")}
+        answer = await probe.http.put(f"/things/{new_id()}", json={"name": "a"}, headers=headers)  # type: ignore[arg-type]
+        assert answer.status_code == status, value
 
 
 async def test_a_body_in_pieces_comes_whole(probe: Probe) -> None:

@@ -16,8 +16,8 @@ from moocflix.platform.errors import Detail, Invalid
 from moocflix.platform.http.call import Call, call_of
 from moocflix.platform.http.reply import Answer
 from moocflix.platform.service import ServiceContext
+from moocflix.platform.versions import IfMatch, read_if_match
 
-_ETAG = re.compile(r'"(\d{1,18})"\Z')
 _PLACE = re.compile(r" - at `\$\.?(?P<field>[^`]*)`\Z")
 _MISSING = re.compile(r"Object missing required field `(?P<field>[^`]+)`")
 
@@ -93,16 +93,9 @@ class Request(litestar.Request[Any, Any, Any]):
         if self.call.keyed is not None:
             await self.call.keyed.keep(tx, answer)
 
-    def if_match(self) -> int | None:
-        """The version that the caller read last; None without `If-Match` or with `*`. Raises Invalid."""
-        value = self.call.header(b"if-match")
-        if value is None or value == "*":
-            return None
-        match = _ETAG.match(value)
-        if match is None:
-            message = "If-Match takes the ETag of the last read."
-            raise Invalid(message, field="If-Match")
-        return int(match[1])
+    def if_match(self) -> IfMatch:
+        """The versions that the caller would write over; None without `If-Match` or with `*`. Raises Invalid."""
+        return read_if_match(self.call.header(b"if-match"))
 
     def share(self) -> None:
         """Say that this answer is the same for every caller, so that its bytes may be kept for a moment."""

@@ -11,7 +11,7 @@ import msgspec
 from moocflix.contracts.courses import CourseDeleted, CourseState, Difficulty, Status
 from moocflix.contracts.currencies import CURRENCIES
 from moocflix.platform.auth.principal import Principal
-from moocflix.platform.errors import Conflict, Forbidden, Invalid, NotFound, Stale
+from moocflix.platform.errors import Conflict, Forbidden, Invalid, NotFound
 
 MAX_TITLE = 200
 MAX_DESCRIPTION = 20_000
@@ -183,12 +183,6 @@ def managed(course: Course | None, *, course_id: UUID, viewer: Viewer) -> Course
     if course.deletion_id is not None:
         raise CourseBeingDeleted(course_id)
     return course
-
-
-def check_version(version: int, if_match: int | None) -> None:
-    """Raises Stale where the caller has read another version."""
-    if if_match not in {None, version}:
-        raise Stale
 
 
 def text(value: str, *, field: str, most: int) -> str:

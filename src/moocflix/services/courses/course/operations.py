@@ -8,8 +8,9 @@ import msgspec
 
 from moocflix.contracts.courses import COURSE_CREATION, COURSE_UPDATE
 from moocflix.platform.database.transaction import Tx
+from moocflix.platform.versions import IfMatch, check_version
 from moocflix.services.courses.course import sql
-from moocflix.services.courses.course.model import Course, CourseFields, Viewer, check_version, managed
+from moocflix.services.courses.course.model import Course, CourseFields, Viewer, managed
 from moocflix.services.courses.instructor import sql as instructors
 from moocflix.services.courses.instructor.model import InstructorUnknown
 
@@ -34,7 +35,7 @@ async def create(tx: Tx, *, new_id: UUID, instructor_id: UUID, fields: CourseFie
 
 
 async def update(
-    tx: Tx, *, course_id: UUID, viewer: Viewer, changes: Mapping[str, object], if_match: int | None, now: datetime
+    tx: Tx, *, course_id: UUID, viewer: Viewer, changes: Mapping[str, object], if_match: IfMatch, now: datetime
 ) -> Course:
     """Change what is said of a course; saying what it says already changes nothing, its version neither."""
     course = managed(await sql.lock(tx, course_id=course_id, viewer=viewer), course_id=course_id, viewer=viewer)

@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 
 from moocflix.platform.errors import Forbidden
+from moocflix.platform.versions import IfMatch
 from moocflix.services.courses.course.model import Viewer
 
 
@@ -22,7 +23,7 @@ class Deletion(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     viewer_id: UUID | None
     is_admin: bool
     force: bool
-    if_match: int | None
+    versions: IfMatch = None
 
     @property
     def viewer(self) -> Viewer:

@@ -10,9 +10,10 @@ from moocflix.platform.database.transaction import Tx
 from moocflix.platform.errors import Refusal
 from moocflix.platform.intents import Intent, Payload
 from moocflix.platform.service import ServiceContext
+from moocflix.platform.versions import IfMatch, check_version
 from moocflix.services.courses import clients
 from moocflix.services.courses.course import sql as courses
-from moocflix.services.courses.course.model import Viewer, check_version, managed
+from moocflix.services.courses.course.model import Viewer, managed
 from moocflix.services.courses.deletion.model import Deletion
 from moocflix.services.courses.lesson import sql as lessons
 from moocflix.services.courses.lesson.model import tombstone
@@ -23,7 +24,7 @@ _ANYBODY = Viewer(is_admin=True)
 
 
 async def delete_module(
-    tx: Tx, *, course_id: UUID, module_id: UUID, viewer: Viewer, if_match: int | None, now: datetime
+    tx: Tx, *, course_id: UUID, module_id: UUID, viewer: Viewer, if_match: IfMatch, now: datetime
 ) -> Module:
     """Delete a module with its lessons; those behind it move up."""
     course = await courses.lock(tx, course_id=course_id, viewer=viewer)
@@ -44,7 +45,7 @@ async def start(tx: Tx, payload: Payload) -> None:
     deletion = Deletion.read(payload)
     course_id, viewer = deletion.course_id, deletion.viewer
     course = managed(await courses.lock(tx, course_id=course_id, viewer=viewer), course_id=course_id, viewer=viewer)
-    check_version(course.version, deletion.if_match)
+    check_version(course.version, deletion.versions)
     await courses.mark_deletion(tx, course_id=course_id, deletion_id=deletion.deletion_id)
 
 

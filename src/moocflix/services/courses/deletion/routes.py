@@ -45,7 +45,7 @@ async def delete_course(
         viewer_id=viewer.id,
         is_admin=viewer.is_admin,
         force=force,
-        if_match=request.if_match(),
+        versions=request.if_match(),
     )
     await intents.run(request.context, operations.DELETE_COURSE, deletion.payload(), intent_id=deletion_id)
     return reply(CourseGone(course_id=course_id, message="Course deleted successfully"))

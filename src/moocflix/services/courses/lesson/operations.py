@@ -8,8 +8,9 @@ import msgspec
 
 from moocflix.contracts.courses import LESSON_CREATION, LESSON_DELETED, LESSON_UPDATED
 from moocflix.platform.database.transaction import Tx
+from moocflix.platform.versions import IfMatch, check_version
 from moocflix.services.courses.course import sql as courses
-from moocflix.services.courses.course.model import Viewer, check_version
+from moocflix.services.courses.course.model import Viewer
 from moocflix.services.courses.lesson import sql
 from moocflix.services.courses.lesson.model import (
     Lesson,
@@ -76,7 +77,7 @@ async def update(
     viewer: Viewer,
     changes: Mapping[str, object],
     order: int | None,
-    if_match: int | None,
+    if_match: IfMatch,
     most_bytes: int,
     now: datetime,
 ) -> Lesson:
@@ -107,7 +108,7 @@ async def delete(
     module_id: UUID | None,
     lesson_id: UUID,
     viewer: Viewer,
-    if_match: int | None,
+    if_match: IfMatch,
     now: datetime,
 ) -> Lesson:
     """Delete a lesson; those behind it move up."""

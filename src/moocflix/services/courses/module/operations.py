@@ -8,8 +8,9 @@ import msgspec
 
 from moocflix.contracts.courses import MODULE_CREATION, MODULE_UPDATED, Status
 from moocflix.platform.database.transaction import Tx
+from moocflix.platform.versions import IfMatch, check_version
 from moocflix.services.courses.course import sql as courses
-from moocflix.services.courses.course.model import MAX_TITLE, Viewer, check_version, managed, text
+from moocflix.services.courses.course.model import MAX_TITLE, Viewer, managed, text
 from moocflix.services.courses.module import sql
 from moocflix.services.courses.module.model import Module, TooManyModules, managed_module, moved, passed, placed
 
@@ -58,7 +59,7 @@ async def update(
     viewer: Viewer,
     changes: Mapping[str, object],
     order: int | None,
-    if_match: int | None,
+    if_match: IfMatch,
     now: datetime,
 ) -> Module:
     """Change a module's title, status or place; saying what is so already changes nothing."""

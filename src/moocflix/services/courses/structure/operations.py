@@ -5,16 +5,15 @@ from uuid import UUID
 
 from moocflix.contracts.courses import LESSON_UPDATED, MODULE_UPDATED
 from moocflix.platform.database.transaction import Tx
+from moocflix.platform.versions import IfMatch, check_version
 from moocflix.services.courses.course import sql as courses
-from moocflix.services.courses.course.model import Viewer, check_version, managed
+from moocflix.services.courses.course.model import Viewer, managed
 from moocflix.services.courses.lesson import sql as lessons
 from moocflix.services.courses.module import sql as modules
 from moocflix.services.courses.structure.model import Order, check_order, lesson_places, module_positions
 
 
-async def arrange(
-    tx: Tx, *, course_id: UUID, viewer: Viewer, order: Order, if_match: int | None, now: datetime
-) -> None:
+async def arrange(tx: Tx, *, course_id: UUID, viewer: Viewer, order: Order, if_match: IfMatch, now: datetime) -> None:
     """Bring modules and lessons into this order; a lesson may change its module. What stays in place is untouched."""
     managed(await courses.lock(tx, course_id=course_id, viewer=viewer), course_id=course_id, viewer=viewer)
     check_version(await courses.structure_version(tx, course_id=course_id), if_match)

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from moocflix.contracts.users import AccountState, Role, UserState
-from moocflix.platform.errors import Conflict, Invalid, NotFound, Stale
+from moocflix.platform.errors import Conflict, Invalid, NotFound
 
 MAX_NAME = 100
 MAX_AVATAR_URL = 2048
@@ -111,11 +111,6 @@ class Account(Profile, frozen=True, kw_only=True):
             state=self.state,
             created_at=self.created_at,
         )
-
-    def check_version(self, if_match: int | None) -> None:
-        """Raises Stale where the caller has read another version."""
-        if if_match not in {None, self.version}:
-            raise Stale
 
     def changed(self, changes: dict[str, Any], *, now: datetime) -> "Account":
         """The account after these changes; the same object where they change nothing."""

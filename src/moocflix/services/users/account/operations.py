@@ -9,6 +9,7 @@ import msgspec
 
 from moocflix.contracts.users import USER_CREATION, USER_DEACTIVATION, USER_UPDATE, AccountState, Role
 from moocflix.platform.database.transaction import Tx
+from moocflix.platform.versions import IfMatch, check_version
 from moocflix.services.users.account import sql
 from moocflix.services.users.account.model import Account, AccountNotFound, NewAccount, UsernameTaken
 from moocflix.services.users.credential import sql as credential_sql
@@ -49,7 +50,7 @@ async def update(
     changes: dict[str, Any],
     new_password_hash: str | None,
     proof: Proof | None,
-    if_match: int | None,
+    if_match: IfMatch,
     session_id: UUID,
     lives: Lives,
     now: datetime,
@@ -59,7 +60,7 @@ async def update(
     Raises AccountNotFound, Stale, WrongCurrentPassword, EmailTaken, PhoneTaken, UsernameTaken.
     """
     before = await _locked(tx, id=id)
-    before.check_version(if_match)
+    check_version(before.version, if_match)
     if proof is not None:
         # The password may have been changed between the check and the lock.
         if await sql.password_hash_of(tx, id=id) != proof.password_hash:
