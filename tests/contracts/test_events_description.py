@@ -13,6 +13,7 @@ import msgspec
 import pytest
 import yaml
 
+from moocflix.contracts.courses import CourseState
 from moocflix.entrypoints import asyncapi
 from moocflix.entrypoints.services import SERVICES
 from moocflix.platform.events.compatibility import breaks
@@ -81,6 +82,19 @@ async def test_events_are_as_described(platform: TestPlatform, described: dict[s
 def test_nothing_breaks_who_goes_by_the_released_description(described: dict[str, Any]) -> None:
     released = yaml.safe_load((DOCS / "events.released.yaml").read_text(encoding="utf-8"))
     assert breaks(released, described) == []
+
+
+async def test_a_price_is_a_number_and_one_that_waits_as_a_string_is_read_as_well(
+    platform: TestPlatform, described: dict[str, Any]
+) -> None:
+    await platform.course(price=49.9)
+    data = await platform.database("courses").reader.fetchval(
+        "SELECT data::text FROM outbox WHERE topic = 'Course-Creation'"
+    )
+    assert '"price": 49.90,' in data
+    assert described["components"]["schemas"]["CourseState"]["properties"]["price"] == {"type": "number"}
+    for waits in (data, data.replace("49.90", '"49.90"')):
+        assert str(msgspec.json.decode(waits, type=CourseState).price) == "49.90"
 
 
 class Author(Payload, frozen=True, kw_only=True):

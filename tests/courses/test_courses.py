@@ -37,7 +37,7 @@ async def test_a_new_course_is_told_of(platform: TestPlatform) -> None:
     course_id = data_of(await teacher.post("/api/v1/courses", {**COURSE, "price": 19.9}))["courseId"]
     (event,) = await published(platform, "Course-Creation")
     assert (event["courseId"], event["instructorId"], event["version"]) == (course_id, str(teacher.id), 1)
-    assert (event["price"], event["status"]) == ("19.90", "draft")
+    assert (event["price"], event["status"]) == (19.9, "draft")
 
 
 async def test_only_instructors_and_admins_make_courses(platform: TestPlatform) -> None:

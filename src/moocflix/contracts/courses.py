@@ -14,7 +14,7 @@ LessonType = Literal["VIDEO", "PDF", "QUIZ", "ARTICLE", "LIVE_SESSION", "CODE_SA
 
 
 class CourseState(State, frozen=True, kw_only=True):
-    """A course's metadata. `price` is in the currency's main unit; a JSON string here, so that it stays exact."""
+    """A course's metadata. `price` is in the currency's main unit, with at most two decimals."""
 
     course_id: UUID
     instructor_id: UUID

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 P = TypeVar("P", bound="Payload")
 
-_encoder = msgspec.json.Encoder()
+# Money is a number, as in answers.
+_encoder = msgspec.json.Encoder(decimal_format="number")
 
 # The numbers are handed out in the order of the arrays, so that one transaction's events keep theirs.
 _INSERT = """

@@ -116,15 +116,18 @@ def _schemas(topics: Sequence[Topic[Any]]) -> dict[str, Any]:
     _, schemas = msgspec.json.schema_components(payloads, ref_template=f"{_SCHEMAS}{{name}}")
     for kind in inspect.multi_type_info(payloads):
         if isinstance(kind, inspect.StructType):
-            _say_times(kind, schemas[kind.cls.__name__])
+            _say_formats(kind, schemas[kind.cls.__name__])
     return dict(sorted(schemas.items()))
 
 
-def _say_times(struct: inspect.StructType, schema: dict[str, Any]) -> None:
-    """Name the format of times, which msgspec does only for those that declare their zone."""
+def _say_formats(struct: inspect.StructType, schema: dict[str, Any]) -> None:
+    """Say that decimals are numbers, and the format of times, which msgspec does only where they declare their zone."""
     for field in struct.fields:
         kinds = field.type.types if isinstance(field.type, inspect.UnionType) else (field.type,)
+        said = schema["properties"][field.encode_name]
+        texts = [part for part in said.get("anyOf", [said]) if part.get("type") == "string"]
         if any(isinstance(kind, inspect.DateTimeType) for kind in kinds):
-            said = schema["properties"][field.encode_name]
-            text = next(part for part in said.get("anyOf", [said]) if part["type"] == "string")
-            text["format"] = "date-time"
+            texts[0]["format"] = "date-time"
+        if any(isinstance(kind, inspect.DecimalType) for kind in kinds):
+            texts[0]["type"] = "number"
+            del texts[0]["format"]
