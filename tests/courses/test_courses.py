@@ -1,13 +1,15 @@
 """Courses: made, changed, read, and by whom."""
 
+import json
 from decimal import Decimal
 from typing import Any
 
+import httpx
 import pytest
 
 from moocflix.services.courses.course.model import CourseFields, TextTooLong, language_tag
 from tests.factories.courses import COURSE, anonymous, etag, faults, path_of, published, statuses, strangers
-from tests.factories.platform import TestPlatform, data_of
+from tests.factories.platform import Person, TestPlatform, data_of
 
 
 async def test_a_course_is_made_with_its_defaults(platform: TestPlatform) -> None:
@@ -65,7 +67,10 @@ BAD_FIELDS: list[tuple[str, Any]] = [
     ("price", 1.999),
     ("price", 100_000_001),
     ("price", "NaN"),
-    ("price", "Infinity"),
+    ("price", "49.99"),
+    ("price", "1_0"),
+    ("price", " 5 "),
+    ("price", 10**400),
     ("price", True),
     ("price", "cheap"),
     ("currency", "usd"),
@@ -144,11 +149,23 @@ def test_the_rules_hold_for_whoever_makes_a_course() -> None:
         fields.checked()
 
 
-@pytest.mark.parametrize(("sent", "shown"), [("0.1", "0.10"), ("49.99", "49.99"), ("1e2", "100.00"), ("-0", "0.00")])
+async def with_price(teacher: Person, written: str) -> httpx.Response:
+    """A new course, its price written like this in the JSON."""
+    body = json.dumps({**COURSE, "status": "published", "price": "?"}).replace('"?"', written)
+    return await teacher.post("/api/v1/courses", content=body, headers={"content-type": "application/json"})
+
+
+@pytest.mark.parametrize("written", ["49.999", "1e400", "1e999999999", "1e-999999999", "1e99999999999999999999"])
+async def test_a_price_out_of_bounds_is_refused_however_it_is_written(platform: TestPlatform, written: str) -> None:
+    assert faults(await with_price(await platform.person(role="instructor"), written)) == ["price"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"), [("0.1", "0.10"), ("49.99", "49.99"), ("1e2", "100.00"), ("-0", "0.00"), ("5.000", "5.00")]
+)
 async def test_money_stays_exact(platform: TestPlatform, sent: str, shown: str) -> None:
     teacher = await platform.person(role="instructor")
-    answer = await teacher.post("/api/v1/courses", {**COURSE, "price": sent, "status": "published"})
-    course_id = data_of(answer)["courseId"]
+    course_id = data_of(await with_price(teacher, sent))["courseId"]
     assert f'"price":{shown},' in (await teacher.get(f"/api/v1/courses/{course_id}")).text
 
 

@@ -16,6 +16,7 @@ from moocflix.entrypoints.runtime import Runtime
 from moocflix.platform.auth.access import ADMIN, ANYONE, CALLER, SERVICE
 from moocflix.platform.errors import Conflict, CopyMissing, NotFound, Unauthorized
 from moocflix.platform.events.envelope import State
+from moocflix.platform.http.numbers import Number
 from moocflix.platform.http.pages import Cursor, Limit, cursor_of, read_cursor
 from moocflix.platform.http.reply import Answer, Body, Reply, reply, stream_reply
 from moocflix.platform.http.request import Request
@@ -30,7 +31,7 @@ CATS: set[UUID] = set()
 
 class ThingIn(Body):
     name: Annotated[str, Meta(min_length=1, max_length=50)]
-    price: Decimal = Decimal(0)
+    price: Number = Decimal(0)
     parent: UUID | None = None
 
 

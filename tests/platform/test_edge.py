@@ -37,6 +37,10 @@ async def test_an_insane_correlation_id_is_replaced(probe: Probe) -> None:
         (b"{}", "name"),
         (b'{"name":"a","parent":"x"}', "parent"),
         (b'{"name":"a","price":"much"}', "price"),
+        (b'{"name":"a","price":"12.5"}', "price"),
+        (b'{"name":"a","price":true}', "price"),
+        (b'{"name":"a","price":1e9999999999999999999999}', "price"),
+        (b'{"name":"a","price":NaN}', "body"),
         (b"[]", "body"),
         (b"{", "body"),
         (b"", "body"),
@@ -52,6 +56,15 @@ async def test_a_bad_body_is_refused_naming_the_field(probe: Probe, body: bytes,
     assert response.status_code == 400
     assert [detail["field"] for detail in response.json()["error"]["details"]] == [field]
     assert await probe.names() == []
+
+
+async def test_a_number_keeps_every_digit_and_a_string_is_none(probe: Probe) -> None:
+    headers = {"authorization": f"Bearer {probe.token}", "content-type": "application/json"}
+    for written in (b"0.1000000000000000055511151231257827", b"12345678901234567890.10", b"7", b"-0.00"):
+        answer = await probe.http.post("/things", content=b'{"name":"a","price":%s}' % written, headers=headers)
+        assert b'"price":%s}' % written in answer.content
+    refused = await probe.post("/things", {"name": "a", "price": "7"})
+    assert refused.json()["error"]["message"] == "price: Expected `number`, got `str`."
 
 
 async def test_a_body_that_is_not_json_is_415_and_a_huge_one_413(probe: Probe) -> None:

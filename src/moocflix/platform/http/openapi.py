@@ -15,6 +15,7 @@ from litestar.typing import FieldDefinition
 
 from moocflix import __version__
 from moocflix.platform.http.idempotency import LONGEST_KEY
+from moocflix.platform.http.numbers import Number
 from moocflix.platform.http.routes import Route, route_of
 from moocflix.platform.service import Service
 
@@ -25,7 +26,7 @@ class MoneySchema(OpenAPISchemaPlugin):
     @staticmethod
     def is_plugin_supported_type(value: Any) -> bool:
         """Whether this is a decimal."""
-        return value is Decimal
+        return value in {Decimal, Number}
 
     def to_openapi_schema(self, field_definition: FieldDefinition, schema_creator: SchemaCreator) -> Schema:
         """A number."""

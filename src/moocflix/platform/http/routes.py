@@ -16,6 +16,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.types import ASGIApp
 
 from moocflix.platform.auth.access import CALLER, SERVICE, Access
+from moocflix.platform.http.numbers import body_decoder
 from moocflix.platform.http.reply import Envelope, ErrorEnvelope, Reply
 
 if TYPE_CHECKING:
@@ -165,7 +166,7 @@ def _for_the_framework(function: Any, path: str) -> dict[str, Any]:
 
 def _body(kind: Any) -> tuple[_Decoder | None, bool]:
     """What reads a body of this type, if there is one, and whether it may be left out."""
-    return (None, False) if kind is None else (msgspec.json.Decoder(kind), type(None) in get_args(kind))
+    return (None, False) if kind is None else (body_decoder(kind), type(None) in get_args(kind))
 
 
 def _refusals(who: Access) -> tuple[int, ...]:

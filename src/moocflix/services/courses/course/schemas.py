@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from moocflix.contracts.courses import Difficulty, Status
+from moocflix.platform.http.numbers import Number
 from moocflix.platform.http.reply import Body
 from moocflix.services.courses.course.model import (
     MAX_CATEGORY,
@@ -28,7 +29,7 @@ _SECONDS = 60
 Title = Annotated[str, Meta(min_length=1, max_length=MAX_TITLE, examples=["Introduction to Python"])]
 Description = Annotated[str, Meta(max_length=MAX_DESCRIPTION)]
 Category = Annotated[str, Meta(min_length=1, max_length=MAX_CATEGORY, examples=["Programming"])]
-Price = Annotated[Decimal, Meta(description="In the currency's main unit, with at most two decimals; 0 is free.")]
+Price = Annotated[Number, Meta(description="In the currency's main unit, with at most two decimals; 0 is free.")]
 Currency = Annotated[str, Meta(min_length=3, max_length=3, description="A code of ISO 4217.", examples=["EUR"])]
 Url = Annotated[str, Meta(max_length=MAX_URL, description="A full http or https address.")]
 Tags = Annotated[list[Annotated[str, Meta(max_length=MAX_TAG)]], Meta(max_length=MAX_TAGS)]
