@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,16 @@ PASSWORD = "correct horse battery staple"
 
 
 class Up:
-    """One `moocflix up`. `python` and `user` start it as somebody else."""
+    """One `moocflix up`, with these `words` too. `python` and `user` start it as somebody else."""
 
-    def __init__(self, data: Path, *, port: int, python: str = sys.executable, user: str | None = None) -> None:
+    def __init__(
+        self, data: Path, *, port: int, python: str = sys.executable, user: str | None = None, words: Sequence[str] = ()
+    ) -> None:
         self.data = data
         self.port = port
         self._python = python
         self._user = user
+        self._words = words
         self._process: subprocess.Popen[bytes] | None = None
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - open for as long as this is
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10)
@@ -36,7 +39,7 @@ class Up:
     def start(self) -> "Up":
         self._said.truncate(0)
         self._process = subprocess.Popen(
-            [self._python, "-m", "moocflix", "up"],
+            [self._python, "-m", "moocflix", "up", *self._words],
             stdout=self._said,
             stderr=subprocess.STDOUT,
             env=environ(self.data, self.port),

@@ -25,6 +25,7 @@ from tests.faults.platform_process import PASSWORD, Up, are_gone, environ, free_
 from tests.faults.studio import Studio
 
 ROOT = os.geteuid() == 0
+FOUR_WORKERS = {"MOOCFLIX_HTTP_WORKERS": "4"}
 BROKER = {"MOOCFLIX_EVENTS_BUS": "kafka"}
 
 
@@ -156,6 +157,16 @@ def test_what_dies_is_started_again_where_nobody_can_hear_of_it(folder: Path) ->
     finally:
         process.terminate()
         process.wait(60)
+
+
+def test_what_is_said_at_the_start_goes_before_the_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.faults.platform_process.environ", lambda data, port: environ(data, port) | FOUR_WORKERS)
+    platform = Up(folder / "data", port=free_port(), words=["--workers", "1"]).start()
+    try:
+        servers = platform.await_ready().process("server").children()
+        assert len([server for server in servers if server.cmdline()[-1:] == ["serve"]]) == 1
+    finally:
+        platform.close()
 
 
 def test_a_taken_port_is_named(folder: Path) -> None:

@@ -1,12 +1,12 @@
 """What several server processes of one machine share beside the database, so that they answer as one."""
 
-import os
 import secrets
 from pathlib import Path
 
+from moocflix.platform.cache.settings import CacheSettings
 from moocflix.platform.local_servers import valkey
 from moocflix.platform.local_servers.child import LocalServerError, free_port
-from moocflix.platform.settings import Settings
+from moocflix.platform.settings import HttpSettings, Settings
 
 
 class CannotStart(Exception):
@@ -18,12 +18,12 @@ class Shared:
 
     def __init__(self, settings: Settings, data: Path, *, workers: int) -> None:
         """Raises CannotStart where there is no Valkey to be had."""
-        self.environ = {"MOOCFLIX_HTTP_WORKERS": str(workers)}
+        self.environ: dict[str, str] = {}
         self.commands: dict[str, list[str]] = {}
-        if settings.value("MOOCFLIX_HTTP_CACHE_SECONDS") is None:
+        if not settings.given(HttpSettings, "cache_seconds"):
             # One process hears of another's writes a moment late: a page kept here could be older than one's own write.
             self.environ["MOOCFLIX_HTTP_CACHE_SECONDS"] = "0"
-        if settings.value("MOOCFLIX_CACHE_URL") or os.environ.get("MOOCFLIX_CACHE_URL"):
+        if settings.of(CacheSettings).url:
             return
         port, password = free_port(), secrets.token_hex(24)
         try:

@@ -63,7 +63,10 @@ class Embedded(Installation):
 
     def _connections(self) -> int:
         """How many the server processes and the worker may open: each has pools of its own."""
-        return most_connections(self._settings, services=len(sources()), processes=self._workers + 1)
+        processes = self._workers + 1
+        # A relay has none.
+        apart = processes if self._settings.of(EventsSettings).bus == "postgres" else processes + 1
+        return most_connections(self._settings, pools=processes * len(sources()), databases=apart)
 
     def _migrate(self) -> None:
         urls = DatabaseUrls.of(self._settings)
@@ -75,7 +78,7 @@ class Embedded(Installation):
     def _make_children(self) -> list[Child]:
         """Only now, with the folder our own: what they share is written into it."""
         # Few arenas: the processes have few threads, and each arena keeps memory that it was given once.
-        environ = {"MALLOC_ARENA_MAX": "2", **os.environ}
+        environ = {"MALLOC_ARENA_MAX": "2", **os.environ, "MOOCFLIX_HTTP_WORKERS": str(self._workers)}
         commands = {}
         if self._workers > 1:
             shared = Shared(self._settings, self._data, workers=self._workers)

@@ -178,6 +178,10 @@ class Settings:
         """One variable of the environment by its full name, for names that are not known beforehand."""
         return self._environ.get(name)
 
+    def given(self, kind: type[Section], field: str) -> bool:
+        """Whether somebody has set this field, be it to its default."""
+        return _variable(kind, field) in self._environ or field in self._tables.get(kind.section, {})
+
     def check_names(self, kinds: Iterable[type[Section]]) -> None:
         """Refuse what the file sets and no section knows. Raises SettingsError."""
         known = {kind.section: {field.name for field in fields(kind)} for kind in kinds}

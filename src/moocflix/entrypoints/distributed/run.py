@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ from moocflix.entrypoints.installation import Installation, is_ready
 from moocflix.entrypoints.migrate import sources
 from moocflix.entrypoints.services import SERVICES
 from moocflix.entrypoints.supervisor import Child, Signals
+from moocflix.platform.database.budget import most_connections
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.local_servers import envoy, valkey, versitygw
 from moocflix.platform.local_servers.kafka import KafkaServer
@@ -25,6 +27,7 @@ from moocflix.platform.postgres_options import PostgresOptions
 from moocflix.platform.postgres_server import PostgresServer
 from moocflix.platform.settings import PostgresSettings, Settings, load
 
+# More processes may be started by hand.
 _CONNECTIONS = 200
 
 
@@ -76,15 +79,18 @@ class Distribution(Installation):
         return self._board.screen()
 
     def _start_postgres(self) -> ServerAddress:
-        given = self._settings.of(PostgresSettings)
-        options = PostgresOptions(
-            bin_dir=PostgresOptions.of(given).bin_dir,
-            shared_buffers=given.shared_buffers,
-            max_connections=max(given.max_connections, _CONNECTIONS),
-            host=HERE,
-        )
-        self._postgres = PostgresServer(self._data, options=options)
+        self._postgres = PostgresServer(self._data, options=self._postgres_options())
         return self._postgres.start()
+
+    def _postgres_options(self) -> PostgresOptions:
+        options = PostgresOptions.of(self._settings.of(PostgresSettings))
+        most = max(options.max_connections, _CONNECTIONS, self._connections())
+        return replace(options, max_connections=most, host=HERE)
+
+    def _connections(self) -> int:
+        """How many may be open: a process for each service with one pool, a worker with all; a relay has none."""
+        services = len(self._names)
+        return most_connections(self._settings, pools=2 * services, databases=3 * services)
 
     def _migrate(self, address: ServerAddress, databases: dict[str, str]) -> None:
         apart = {f"MOOCFLIX_DATABASE_{name.upper()}_URL": url for name, url in databases.items()}

@@ -4,16 +4,15 @@ import asyncpg
 
 from moocflix.platform.settings import DatabaseSettings, Settings, SettingsError
 
-_OF_A_PROCESS = 4
-"""Beside the pools: the bus, LISTEN, wake-ups and the system's own."""
+_BESIDE = 4
+"""Of a process, for each database: the bus, LISTEN, wake-ups and the system's own."""
 _SPARE = 10
 """For people, backups and PostgreSQL's superuser."""
 
 
-def most_connections(settings: Settings, *, services: int, processes: int) -> int:
-    """What so many processes with all these services open at the most."""
-    pools = services * settings.of(DatabaseSettings).pool_size
-    return processes * (pools + _OF_A_PROCESS) + _SPARE
+def most_connections(settings: Settings, *, pools: int, databases: int) -> int:
+    """What processes open at the most that have so many pools together; `databases` counts those of each of them."""
+    return pools * settings.of(DatabaseSettings).pool_size + databases * _BESIDE + _SPARE
 
 
 async def check_budget(url: str, *, needed: int) -> None:
