@@ -179,6 +179,9 @@ def test_the_board_is_true_after_a_restart_and_gone_after_a_stop(tmp_path: Path)
     mark = ProcessMark.of(os.getpid())
     assert mark is not None
     board.write([mark])
+    assert not board.file.exists()
+    board.complete = True
+    board.write([mark])
     assert json.loads(board.file.read_text()) == {
         "gateway": "http://here",
         "processes": {"users": {"pid": 11, "url": "http://users"}, "valkey": {"pid": 12}},
@@ -190,6 +193,15 @@ def test_the_board_is_true_after_a_restart_and_gone_after_a_stop(tmp_path: Path)
     assert len(board.screen()) == 3
     board.clear()
     assert not board.file.exists()
+
+
+def test_what_a_killed_supervisor_has_told_is_gone_at_the_next_start(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    for name in ("distributed.json", "run/distributed.env", "run/up.json"):
+        (tmp_path / name).write_text("{}")
+    assert Board(tmp_path, running=dict).end_leftovers()
+    assert not any(path.is_file() for path in tmp_path.rglob("*"))
+    assert not Board(tmp_path, running=dict).end_leftovers()
 
 
 def test_the_commands_are_there() -> None:

@@ -211,15 +211,14 @@ class Record:
         self._path.unlink(missing_ok=True)
 
     def end_leftovers(self) -> bool:
-        """End what a killed supervisor has left, and say whether there was one."""
-        try:
-            marks = [ProcessMark.read(entry) for entry in json.loads(self._path.read_text())]
-        except (OSError, ValueError, KeyError, TypeError):
-            return self._path.exists()
-        for mark in marks:
-            if mark.alive():
-                _end_group(mark.pid, signal.SIGTERM, _STOP_SECONDS)
-        return True
+        """End what a killed supervisor has left, forget it, and say whether there was one."""
+        left = self._path.exists()
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            for mark in [ProcessMark.read(entry) for entry in json.loads(self._path.read_text())]:
+                if mark.alive():
+                    _end_group(mark.pid, signal.SIGTERM, _STOP_SECONDS)
+        self.clear()
+        return left
 
 
 class Supervisor:

@@ -22,16 +22,17 @@ class Board(Record):
         """The same for commands that are given by hand."""
         self.about: Mapping[str, Any] = {}
         """What stays as it is."""
+        self.complete = False
+        """Whether all is there that `distributed.json` tells of; before that there is none."""
         self.urls: dict[str, str] = {}
         """Where processes answer, by name."""
         self._running = running
-        self._marks: Sequence[ProcessMark] = ()
 
     def write(self, marks: Sequence[ProcessMark]) -> None:
         """These run now."""
-        self._marks = marks
         super().write(marks)
-        self.show()
+        if self.complete:
+            self.show()
 
     def show(self) -> None:
         """Write `distributed.json`, whole at once and for its owner's eyes: it holds passwords."""

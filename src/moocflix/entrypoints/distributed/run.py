@@ -72,6 +72,8 @@ class Distribution(Installation):
         gateway = self._children[0]
         if gateway.waits:
             gateway.waits = not all(is_ready(self._board.urls[name]) for name in self._names)
+            # Told as soon as it is started: whoever gets an answer of it finds the file.
+            self._board.complete = not gateway.waits
             return False
         return is_ready(self._board.urls["gateway"])
 
