@@ -21,6 +21,7 @@ async def test_a_signed_url_reads_one_file_in_parts_too(school: School) -> None:
     assert (await http.get(url, headers={"range": "bytes=20-"})).status_code == 416
     assert (await http.put(url, content=b"x")).status_code == 403
     assert (await http.get(url.replace("notes", "other"))).status_code == 403
+    assert (await http.get(url, headers={"authorization": "Bearer stale"})).status_code == 200
     clock.turn(timedelta(seconds=61))
     assert (await http.get(url)).status_code == 403
 

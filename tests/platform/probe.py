@@ -13,7 +13,7 @@ import litestar
 from msgspec import Meta
 
 from moocflix.entrypoints.runtime import Runtime
-from moocflix.platform.auth.access import ADMIN, ANYONE, CALLER, SERVICE
+from moocflix.platform.auth.access import ADMIN, ANYONE, CALLER, HOLDER, SERVICE
 from moocflix.platform.errors import Conflict, CopyMissing, NotFound, Unauthorized
 from moocflix.platform.events.envelope import State
 from moocflix.platform.http.numbers import Number
@@ -175,7 +175,7 @@ def _is_good(_context: ServiceContext, token: str) -> bool:
     return token.startswith("good-")
 
 
-@get("/ticket/{token:str}", who=ANYONE, rate="media", token_counts=_is_good, summary="Behind a token in the path")
+@get("/ticket/{token:str}", who=HOLDER, rate="media", token_counts=_is_good, summary="Behind a token in the path")
 async def ticket(token: str) -> Reply[str]:
     if not token.startswith("good-"):
         raise Unauthorized("This token does not count.")

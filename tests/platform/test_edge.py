@@ -297,6 +297,12 @@ async def test_a_bad_token_is_401_everywhere(probe: Probe, value: str) -> None:
     assert response.headers["www-authenticate"].startswith("Bearer")
 
 
+@pytest.mark.parametrize("value", ["Bearer nonsense", "Bearer ", "Basic YTpi", "Bearer a.b.c"])
+async def test_a_token_in_the_path_is_enough_whatever_else_is_sent(probe: Probe, value: str) -> None:
+    assert (await probe.http.get("/ticket/good-a", headers={"authorization": value})).status_code == 200
+    assert (await probe.http.get("/ticket/bad", headers={"authorization": f"Bearer {probe.token}"})).status_code == 401
+
+
 async def test_each_token_in_a_path_has_its_own_limit_and_made_up_ones_share_their_senders(
     start: Callable[..., Awaitable[Probe]],
 ) -> None:

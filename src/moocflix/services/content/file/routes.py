@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from moocflix.platform.auth.access import ANYONE
+from moocflix.platform.auth.access import HOLDER
 from moocflix.platform.http.form import FileTooLarge
 from moocflix.platform.http.objects import object_reply
 from moocflix.platform.http.reply import Answer, bytes_reply
@@ -21,7 +21,7 @@ _ANY_FILE = {UNKNOWN: {"type": "string", "format": "binary"}}
 
 @get(
     _PATH,
-    who=ANYONE,
+    who=HOLDER,
     rate="media",
     summary="Read a stored file",
     refusals=(403, 404, 416),
@@ -35,7 +35,7 @@ async def read_file(request: Request, signature: str, key: Path) -> Answer:
 
 @put(
     _PATH,
-    who=ANYONE,
+    who=HOLDER,
     rate="media",
     writes="stream",
     summary="Store a file",

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from litestar.params import QueryParameter
 
-from moocflix.platform.auth.access import ANYONE, NotSignedIn
+from moocflix.platform.auth.access import ANYONE, HOLDER, NotSignedIn
 from moocflix.platform.clock import utc_now
 from moocflix.platform.http.objects import object_reply
 from moocflix.platform.http.reply import Answer, bytes_reply
@@ -72,7 +72,7 @@ def _counts(context: ServiceContext, token: str) -> bool:
 
 @get(
     "/api/v1/content/play/{token:str}/{file:path}",
-    who=ANYONE,
+    who=HOLDER,
     rate="media",
     token_counts=_counts,
     summary="A playlist, segment or poster",
