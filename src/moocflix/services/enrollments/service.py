@@ -70,5 +70,11 @@ service = Service(
             export="SELECT user_id, username, name, avatar_url, state FROM users_copy WHERE user_id = $1",
             erase="UPDATE users_copy SET username = '', name = '', avatar_url = NULL WHERE user_id = $1",
         ),
+        PersonalTable(
+            table="payments_copy",
+            export="SELECT payment_id, course_id, status FROM payments_copy WHERE user_id = $1 ORDER BY payment_id",
+            # Who took the payment has to keep it; here it has ids alone.
+            erase=None,
+        ),
     ),
 )

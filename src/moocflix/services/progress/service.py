@@ -92,5 +92,10 @@ service = Service(
             """,
             erase=None,
         ),
+        PersonalTable(
+            table="enrollments_copy",
+            export="SELECT enrollment_id, course_id, status FROM enrollments_copy WHERE user_id = $1 ORDER BY 1",
+            erase="DELETE FROM enrollments_copy WHERE user_id = $1 AND status = 'dropped'",
+        ),
     ),
 )
