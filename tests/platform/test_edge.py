@@ -81,6 +81,20 @@ async def test_a_body_that_is_not_json_is_415_and_a_huge_one_413(probe: Probe) -
     assert (await probe.http.post("/things", content=unannounced(), headers=headers)).status_code == 413
 
 
+@pytest.mark.parametrize("path", ["/things", "/bytes"])
+async def test_an_encoded_body_is_415_and_nobody_reads_it(probe: Probe, path: str) -> None:
+    headers = {"authorization": f"Bearer {probe.token}", "content-type": "application/json"}
+    for encoding, status in (("gzip", 415), ("br, gzip", 415), ("Identity", 201 if path == "/things" else 200)):
+        answer = await probe.http.post(
+            path, content=b'{"name":"a"}', headers={**headers, "content-encoding": encoding, "expect": "100-continue"}
+        )
+        assert answer.status_code == status
+        # The connection is closed where the client was never told to send.
+        assert (answer.headers.get("accept-encoding"), answer.headers.get("connection")) == (
+            ("identity", "close") if status == 415 else (None, None)
+        )
+
+
 @pytest.mark.parametrize(
     "query", ["limit=101", "limit=0", "limit=x", "cursor=zzz", "cursor=W10", "cursor=%ff", "q=%00"]
 )

@@ -19,7 +19,11 @@ async def read_body(call: Call, *, limit: int, seconds: float) -> None:
     streams = call.route.writes == "stream"
     if call.incoming is not None:
         call.incoming.bound(silence=seconds, total=None if streams else 2 * seconds)
-    if streams or call.method in {"GET", "HEAD"}:
+    if call.method in {"GET", "HEAD"}:
+        return
+    if (call.header(b"content-encoding") or "identity").lower() != "identity":
+        raise BodyEncoded
+    if streams:
         return
     if announced is not None and announced > limit:
         raise BodyTooLarge(limit)
@@ -44,6 +48,17 @@ class BodyTooLarge(TooLarge):
 
     def __init__(self, limit: int) -> None:
         super().__init__(f"The body is larger than {limit} bytes.")
+
+
+class BodyEncoded(UnsupportedMedia):
+    """The body is compressed, or encoded in another way."""
+
+    def __init__(self) -> None:
+        super().__init__("The body must be sent as it is, without Content-Encoding.")
+
+    def headers(self) -> dict[str, str]:
+        """What would be taken, as RFC 9110 asks (section 15.5.16)."""
+        return {"accept-encoding": "identity"}
 
 
 async def _read(call: Call, limit: int) -> bytes:
