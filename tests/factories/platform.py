@@ -12,11 +12,12 @@ import httpx
 from moocflix.entrypoints.runtime import Runtime
 from moocflix.entrypoints.services import SERVICES
 from moocflix.entrypoints.users import create_admin
-from moocflix.entrypoints.work import settle
+from moocflix.entrypoints.work import buses_of
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.service import ServiceContext
 from moocflix.platform.settings import Settings
+from moocflix.platform.worker import Worker
 
 PASSWORD = "correct horse battery staple"
 
@@ -127,7 +128,11 @@ class TestPlatform:
 
     async def settle(self, *, ahead: timedelta = timedelta(0)) -> None:
         """Run reactions, and jobs that are due within `ahead`, until nothing is left to do."""
-        await settle(self.runtime.contexts, SERVICES, urls=self.urls, ahead=ahead)
+        worker = Worker(SERVICES, self.runtime.contexts, buses_of(SERVICES, self.urls, poll=1.0))
+        try:
+            await worker.settle(ahead=ahead)
+        finally:
+            await worker.close()
         for service in SERVICES:
             self.runtime.byte_cache.drop(service.name)
 

@@ -1,13 +1,12 @@
 """What `/health/ready` looks at in a process."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.events.unsent import late
 from moocflix.platform.health import Check
-from moocflix.platform.service import Service, ServiceContext
+from moocflix.platform.service import ServiceContext
 from moocflix.platform.settings import Settings
 
 
@@ -23,22 +22,8 @@ def of_databases(contexts: Mapping[str, ServiceContext]) -> dict[str, Check]:
     return {f"database of {name}": database_of(context) for name, context in contexts.items()}
 
 
-def of_services(
-    settings: Settings, services: Sequence[Service], contexts: Mapping[str, ServiceContext]
-) -> dict[str, Check]:
-    """What the services themselves want looked at, and whether their events leave."""
-    checks: dict[str, Check] = {}
-    for service in services:
-        if settings.of(EventsSettings).bus != "postgres":
-            checks[f"events of {service.name}"] = partial(late, contexts[service.name])
-        for part in service.health:
-            checks[f"{service.name} {part.name}"] = _bound(part.check, contexts[service.name])
-    return checks
-
-
-def _bound(check: Callable[[ServiceContext], Any], context: ServiceContext) -> Check:
-    async def ask() -> str | None:
-        fault: str | None = await check(context)
-        return fault
-
-    return ask
+def of_outboxes(settings: Settings, contexts: Mapping[str, ServiceContext]) -> dict[str, Check]:
+    """Whether the services' events leave, where a relay has to send them."""
+    if settings.of(EventsSettings).bus == "postgres":
+        return {}
+    return {f"events of {name}": partial(late, context) for name, context in contexts.items()}

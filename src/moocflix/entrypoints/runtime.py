@@ -199,7 +199,7 @@ class Runtime:
             "storage": self._storage.fault,
             "revocations": self.watch.fault,
             "rate limits": self._limiter.fault,
-            **checks.of_services(self.settings, self.services, self.contexts),
+            **checks.of_outboxes(self.settings, self.contexts),
         }
         vital = {"keys of tokens": self.watch.keys_missing, **checks.of_databases(self.contexts)}
         return Health(vital=vital, others=others)

@@ -3,8 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Sequence
 
 import uvloop
 
@@ -19,7 +18,7 @@ from moocflix.platform.events.bus import Bus, by_database
 from moocflix.platform.events.groups import topics_by_source
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.process import die_with_parent
-from moocflix.platform.service import Service, ServiceContext
+from moocflix.platform.service import Service
 from moocflix.platform.settings import Settings
 from moocflix.platform.worker import Worker
 
@@ -66,18 +65,3 @@ def buses_of(services: Sequence[Service], urls: DatabaseUrls, *, poll: float, fo
     names = [service.name for service in services]
     followed = [source for service in services for source in topics_by_source(service)] if following else []
     return by_database([*names, *followed], urls.listener_of, poll=poll)
-
-
-async def settle(
-    contexts: Mapping[str, ServiceContext],
-    services: Sequence[Service],
-    *,
-    urls: DatabaseUrls,
-    ahead: timedelta = timedelta(0),
-) -> None:
-    """For tests: react to every event and run every job that is due within `ahead`, until all is quiet."""
-    worker = Worker(services, contexts, buses_of(services, urls, poll=1.0))
-    try:
-        await worker.settle(ahead=ahead)
-    finally:
-        await worker.close()

@@ -22,8 +22,6 @@ RETURNING id
 
 _CANCEL = "DELETE FROM jobs WHERE name = $1 AND unique_key = $2 AND status = 'waiting'"
 
-_STATUS = "SELECT id, name, status, progress, attempts, error FROM jobs WHERE id = $1"
-
 _SCHEDULE = """
 INSERT INTO schedules AS known (name, every, next_at) VALUES ($1, $2, clock_timestamp() + $2)
     ON CONFLICT (name) DO UPDATE
@@ -71,11 +69,6 @@ async def enqueue(
 async def cancel(tx: Tx, name: str, *, unique_key: str) -> bool:
     """Take back a job that waits; False when there is none, or it runs already."""
     return await tx.execute(_CANCEL, name, unique_key) > 0
-
-
-async def status(db: Reader, job_id: UUID) -> Any:
-    """A job's id, name, status, progress (0..1), attempts and error; None when it is not kept any more."""
-    return await db.fetchrow(_STATUS, job_id)
 
 
 async def schedule(tx: Tx, jobs: tuple[Job, ...]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from uuid import UUID
 
 from moocflix.platform.database.transaction import Database, Tx
-from moocflix.platform.settings import Section, Settings
+from moocflix.platform.settings import Settings
 
 if TYPE_CHECKING:
     from litestar.handlers import HTTPRouteHandler
@@ -105,14 +105,6 @@ class PersonalTable:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HealthPart:
-    """A part whose fault makes the process degraded; `check` returns a word for the fault, or None."""
-
-    name: str
-    check: Callable[[ServiceContext], Awaitable[str | None]]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Service:
     """One service."""
 
@@ -126,9 +118,7 @@ class Service:
     jobs: tuple[Job, ...] = ()
     copies: tuple[Copy, ...] = ()
     intents: "tuple[Any, ...]" = ()
-    settings: tuple[type[Section], ...] = ()
     personal_data: tuple[PersonalTable, ...] = ()
-    health: tuple[HealthPart, ...] = ()
     setup: Callable[[ServiceContext], Awaitable[None]] | None = None
     """Run once in each process before it is ready."""
     rewindable: bool = True

@@ -31,11 +31,6 @@ class Principal:
         """Whether the whole platform is theirs."""
         return self.role == "admin"
 
-    @property
-    def is_instructor(self) -> bool:
-        """Whether they may teach: instructors, and admins in their place."""
-        return self.role in {"instructor", "admin"}
-
 
 @dataclass(frozen=True, slots=True)
 class ServicePrincipal:

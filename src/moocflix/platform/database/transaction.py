@@ -94,17 +94,11 @@ class Tx:
         self._rows: list[OutboxRow] = []
         self._wakes = False
         self._ended = False
-        self.after_commit: list[Callable[[], None]] = []
 
     @property
     def trace(self) -> Trace:
         """The ids that an outbox row carries."""
         return current_trace()
-
-    @property
-    def is_open(self) -> bool:
-        """Whether a statement has run in it."""
-        return self._connection is not None
 
     async def fetch(self, sql: str, *args: Any) -> Sequence[Record]:
         """All rows."""
@@ -142,13 +136,6 @@ class Tx:
         """Say that a statement of one's own has written an outbox row."""
         self._wakes = True
 
-    @asynccontextmanager
-    async def savepoint(self) -> AsyncIterator[None]:
-        """Undo alone what is done within, where it raises."""
-        connection = await self._opened()
-        async with connection.transaction():
-            yield
-
     async def commit(self) -> None:
         """Write the queued events, commit, then tell who waits for either; all is undone where that fails."""
         try:
@@ -160,8 +147,6 @@ class Tx:
         await self._commit()
         if self._wakes:
             self._wake(self._source)
-        for tell in self.after_commit:
-            tell()
 
     async def rollback(self) -> None:
         """Undo everything; queued events are forgotten. A connection that is gone has undone it already."""

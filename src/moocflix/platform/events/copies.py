@@ -4,7 +4,6 @@ A new or lost copy is filled from the owner's paged list, with versions, while e
 newer version wins. How far the filling has come is a row of `copies`, so that it goes on after a crash.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
 from uuid import UUID
 
 import structlog
@@ -58,16 +57,6 @@ async def fill(service: Service, context: ServiceContext, entity: str, entity_id
     async with context.database.transaction() as tx:
         await copy.upsert(tx, state)
     return True
-
-
-def filler(services: Sequence[Service]) -> Callable[[ServiceContext, str, UUID], Awaitable[bool]]:
-    """What the HTTP edge calls when a handler misses a copy; as `fill`, for all services of the process."""
-    by_name = {service.name: service for service in services}
-
-    async def fill_copy(context: ServiceContext, entity: str, entity_id: UUID) -> bool:
-        return await fill(by_name[context.name], context, entity, entity_id)
-
-    return fill_copy
 
 
 async def want_all(service: Service, context: ServiceContext) -> None:

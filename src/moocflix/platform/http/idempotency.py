@@ -67,7 +67,6 @@ UPDATE idempotency_keys
  WHERE user_id = $1 AND route = $2 AND key = $3 AND status IS NULL
 """
 _RELEASE = "DELETE FROM idempotency_keys WHERE user_id = $1 AND route = $2 AND key = $3 AND status IS NULL"
-PRUNE = "DELETE FROM idempotency_keys WHERE created_at < clock_timestamp() - interval '24 hours'"
 
 
 class StillRunning(Conflict):

@@ -70,11 +70,6 @@ class Request(litestar.Request[Any, Any, Any]):
         return utc_now()
 
     @property
-    def correlation_id(self) -> str:
-        """What ties together all that this request causes."""
-        return self.call.trace.correlation_id
-
-    @property
     def client_address(self) -> str:
         """Where the request comes from; a forwarded address only from a trusted proxy."""
         return self.call.client_address

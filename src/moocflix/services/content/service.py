@@ -25,7 +25,6 @@ from moocflix.services.content.course import sql as course_sql
 from moocflix.services.content.enrollment import sql as enrollment_sql
 from moocflix.services.content.file import routes as file_routes
 from moocflix.services.content.playback import routes as playback_routes
-from moocflix.services.content.settings import ContentSettings
 from moocflix.services.content.transcoding import ATTEMPTS
 from moocflix.services.content.video import routes as video_routes
 from moocflix.services.content.video.operations import REMOVE_OBJECTS, TRANSCODE
@@ -88,7 +87,6 @@ service = Service(
             pages=ENROLLMENT.pages,
         ),
     ),
-    settings=(ContentSettings,),
     personal_data=(
         PersonalTable(
             table="videos",

@@ -16,7 +16,6 @@ from moocflix.services.courses.enrollment import operations as enrollments
 from moocflix.services.courses.instructor import sql as instructor_sql
 from moocflix.services.courses.lesson import routes as lesson_routes
 from moocflix.services.courses.module import routes as module_routes
-from moocflix.services.courses.settings import CoursesSettings
 from moocflix.services.courses.structure import routes as structure_routes
 
 service = Service(
@@ -65,7 +64,6 @@ service = Service(
         ),
     ),
     intents=(DELETE_COURSE,),
-    settings=(CoursesSettings,),
     personal_data=(
         PersonalTable(
             table="instructors",

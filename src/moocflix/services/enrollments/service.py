@@ -13,7 +13,6 @@ from moocflix.services.enrollments.closing import routes as closing_routes
 from moocflix.services.enrollments.course import sql as course_sql
 from moocflix.services.enrollments.enrollment import routes as enrollment_routes
 from moocflix.services.enrollments.learner import sql as learner_sql
-from moocflix.services.enrollments.settings import EnrollmentsSettings
 
 service = Service(
     name="enrollments",
@@ -54,7 +53,6 @@ service = Service(
             pages=USER.pages,
         ),
     ),
-    settings=(EnrollmentsSettings,),
     personal_data=(
         PersonalTable(
             table="enrollments",

@@ -22,7 +22,6 @@ from moocflix.services.progress.enrollment import sql as enrollment_sql
 from moocflix.services.progress.outline import sql as outline_sql
 from moocflix.services.progress.outline.model import FORGET_COURSE, RECOUNT_COURSE
 from moocflix.services.progress.progress import routes as progress_routes
-from moocflix.services.progress.settings import ProgressSettings
 
 service = Service(
     name="progress",
@@ -72,7 +71,6 @@ service = Service(
             upsert=enrollment_sql.upsert_enrollment,
         ),
     ),
-    settings=(ProgressSettings,),
     personal_data=(
         PersonalTable(
             table="course_progress",

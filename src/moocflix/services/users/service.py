@@ -62,7 +62,6 @@ service = Service(
     routes=(*account_routes.ROUTES, *session_routes.ROUTES, *key_routes.ROUTES),
     topics=TOPICS,
     jobs=(Job(name="forget-sessions", run=jobs.forget_sessions, every=timedelta(hours=1)),),
-    settings=(UsersSettings,),
     setup=setup,
     personal_data=(
         PersonalTable(

@@ -41,11 +41,6 @@ async def account(db: Reader, *, id: UUID) -> Account | None:
     return _account(await db.fetchrow(f"SELECT {_COLUMNS} FROM users WHERE id = $1", id))
 
 
-async def account_by_email(db: Reader, *, email: str) -> Account | None:
-    """The account with this address."""
-    return _account(await db.fetchrow(f"SELECT {_COLUMNS} FROM users WHERE email_key = $1", email_key(email)))
-
-
 async def locked_account(tx: Tx, *, id: UUID) -> Account | None:
     """Somebody's account, that nobody else changes before the transaction ends."""
     return _account(await tx.fetchrow(f"SELECT {_COLUMNS} FROM users WHERE id = $1 FOR NO KEY UPDATE", id))
