@@ -1,12 +1,14 @@
 """Ended sessions: seen by every process, after a restart too, and while users is away."""
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
@@ -130,6 +132,50 @@ async def test_while_users_is_away_it_serves_what_it_knows_and_says_so() -> None
     users.away = False
     assert await known.poll()
     assert not known.degraded
+
+
+class Hindered:
+    """The database of a service, in which nothing can be written while there is an `error`."""
+
+    def __init__(self) -> None:
+        self.reader = self
+        self.error: Exception | None = None
+
+    async def fetch(self, _sql: str, *_args: Any) -> list[Any]:
+        return []
+
+    async def execute(self, _sql: str, *_args: Any) -> int:
+        if self.error is not None:
+            raise self.error
+        return 0
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator["Hindered"]:
+        yield self
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.AdminShutdownError("terminating connection"),
+        asyncpg.CrashShutdownError("terminating connection"),
+        asyncpg.ConnectionDoesNotExistError("connection was closed"),
+        asyncpg.DiskFullError("could not extend file"),
+        asyncpg.QueryCanceledError("canceling statement"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_while_a_copy_cannot_be_written_it_goes_on_and_says_so(error: Exception) -> None:
+    users, database = Users(), Hindered()
+    watch = TokenWatch(UsersService(Client(users)), databases=[database], seconds=0.01)  # type: ignore[list-item]
+    database.error = error
+    await watch.start()
+    watching = asyncio.create_task(watch.run())
+    users.end(session_id=SESSION)
+    await until(lambda: covers(watch.revocations) and watch.degraded)
+    database.error = None
+    await until(lambda: not watch.degraded)
+    watching.cancel()
 
 
 async def test_a_restored_users_service_is_read_from_its_start() -> None:

@@ -15,6 +15,7 @@ from moocflix.platform import spans
 from moocflix.platform.auth.published import REVOCATIONS_CHANNEL
 from moocflix.platform.auth.service_tokens import ServiceKeys, ServiceTokenSigner, ServiceTokenVerifier
 from moocflix.platform.auth.watch import TokenWatch, UsersService
+from moocflix.platform.background import Background
 from moocflix.platform.cache.limiters import open_limiter
 from moocflix.platform.client import InternalClient
 from moocflix.platform.database.listener import listen
@@ -73,7 +74,7 @@ class Runtime:
         self._secrets = Secrets.of(settings)
         self._service_keys = ServiceKeys.of(self._secrets)
         self._pools: list[Pool] = []
-        self._tasks: list[asyncio.Task[None]] = []
+        self._background = Background()
         self._platform = tuple(platform) or self.services
         buses = {service.name: urls.bus_of(service.name) for service in self.services}
         self._logs = {url: Database(self._pool(url, size=1), source=system.NAME) for url in set(buses.values())}
@@ -112,22 +113,18 @@ class Runtime:
             if service.setup is not None:
                 await service.setup(self.contexts[service.name])
         await self.watch.start()
-        self._tasks.append(asyncio.create_task(self._release_idle()))
+        self._background.start(self._release_idle())
         if broadcasts:
-            self._tasks.append(asyncio.create_task(self.watch.run()))
+            self._background.start(self.watch.run())
             channels = {OUTBOX_CHANNEL: self.byte_cache.drop, REVOCATIONS_CHANNEL: lambda _payload: self.watch.nudge()}
-            places = {self._urls.listener_of(service.name) for service in self.services}
-            self._tasks += [asyncio.create_task(listen(url, channels)) for url in places]
+            for url in {self._urls.listener_of(service.name) for service in self.services}:
+                self._background.start(listen(url, channels))
         gc.collect()
         gc.freeze()
 
     async def stop(self) -> None:
         """Let go of everything."""
-        for task in self._tasks:
-            task.cancel()
-        for task in self._tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await self._background.stop()
         for wakeups in set(self._wakeups.values()):
             await wakeups.close()
         await self._neighbours.close()

@@ -17,6 +17,7 @@ from moocflix.platform.auth.published import REVOCATIONS_PAGE, Revocation, Revoc
 from moocflix.platform.clock import utc_now
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.errors import Refusal
+from moocflix.platform.failures import HINDERED, describe
 
 _DROP_EVERY = timedelta(minutes=5)
 
@@ -66,9 +67,9 @@ class Revocations:
                 await self._fetch()
                 await self._save()
                 await self._drop_expired()
-            except Refusal as refusal:
+            except (Refusal, *HINDERED) as error:
                 if not self.degraded:
-                    _log.warning("revocations_degraded", reason=refusal.message)
+                    _log.warning("revocations_degraded", reason=describe(error))
                 self.degraded = True
                 return False
             if self.degraded:

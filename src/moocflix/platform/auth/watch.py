@@ -14,6 +14,7 @@ from moocflix.platform.auth.revocations import Revocations
 from moocflix.platform.auth.tokens import TokenVerifier
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.errors import Refusal
+from moocflix.platform.failures import HINDERED, describe
 from moocflix.platform.waiting import wait_at_most
 
 _log = structlog.get_logger()
@@ -96,8 +97,8 @@ class TokenWatch:
         try:
             await self.verifier.refresh_keys(at_once=True)
             await self._save_keys()
-        except Refusal as refusal:
-            _log.warning("token_keys_not_fetched", reason=refusal.message)
+        except (Refusal, *HINDERED) as error:
+            _log.warning("token_keys_not_fetched", reason=describe(error))
             return False
         return True
 
