@@ -48,13 +48,24 @@ async def test_an_admin_may_force_it(platform: TestPlatform) -> None:
     learner, admin = await platform.person(), await platform.person(role="admin")
     await platform.enrollment(learner, course)
     assert (await admin.delete(path_of(course.id))).status_code == 409
-    assert (await course.owner.delete(path_of(course.id) + "?force=true")).status_code == 403
     assert (await admin.delete(path_of(course.id) + "?force=true")).status_code == 200
     await platform.settle()
     assert len(await published(platform, "Course-Deletion")) == 1
     assert data_of(await learner.get("/api/enrollments"))["enrollments"] == []
     assert (await learner.post(f"/api/v1/courses/{course.id}/enroll")).status_code == 404
     assert await platform.database("courses").reader.fetchval("SELECT count(*) FROM enrollments") == 0
+
+
+async def test_force_is_nothing_to_anybody_but_an_admin(platform: TestPlatform) -> None:
+    course, empty = await platform.course(), await platform.course()
+    draft = await platform.course(owner=empty.owner, published=False)
+    await platform.enrollment(await platform.person(), course)
+    force = "?force=true"
+    assert (await course.owner.delete(path_of(course.id) + force)).status_code == 409
+    assert (await course.owner.delete(path_of(new_id()) + force)).status_code == 404
+    assert (await course.owner.delete(path_of(draft.id) + force)).status_code == 404
+    assert (await course.owner.delete(path_of(empty.id) + force)).status_code == 403
+    assert (await empty.owner.delete(path_of(empty.id) + force)).status_code == 200
 
 
 async def test_others_delete_nothing(platform: TestPlatform) -> None:

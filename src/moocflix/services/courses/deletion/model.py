@@ -5,14 +5,8 @@ from uuid import UUID
 
 import msgspec
 
-from moocflix.platform.errors import Forbidden
 from moocflix.platform.versions import IfMatch
 from moocflix.services.courses.course.model import Viewer
-
-
-class ForceNotAllowed(Forbidden):
-    def __init__(self) -> None:
-        super().__init__("Only admins may delete a course in which students are enrolled.")
 
 
 class Deletion(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

@@ -13,13 +13,18 @@ from moocflix.platform.http.routes import delete
 from moocflix.platform.ids import new_id
 from moocflix.services.courses.course.model import Viewer
 from moocflix.services.courses.deletion import operations, sql
-from moocflix.services.courses.deletion.model import Deletion, ForceNotAllowed
+from moocflix.services.courses.deletion.model import Deletion
 from moocflix.services.courses.deletion.schemas import CourseGone, ModuleGone
 
 _COURSE = "/api/v1/courses/{course_id:uuid}"
 _MODULE = _COURSE + "/modules/{module_id:uuid}"
 
-Force = Annotated[bool, QueryParameter(description="For admins: unenrol the students who are in the course.")]
+Force = Annotated[
+    bool,
+    QueryParameter(
+        description="From admins: unenrol the students who are in the course. From others it counts as false."
+    ),
+]
 
 
 @delete(
@@ -36,15 +41,13 @@ async def delete_course(
 ) -> Reply[CourseGone]:
     """Delete a course that nobody is enrolled in. Publishes Course-Deletion, and the same for all that is in it."""
     viewer = Viewer.of(request.caller)
-    if force and not viewer.is_admin:
-        raise ForceNotAllowed
     deletion_id = await sql.pending(request.db, course_id=course_id, viewer=viewer) or new_id()
     deletion = Deletion(
         course_id=course_id,
         deletion_id=deletion_id,
         viewer_id=viewer.id,
         is_admin=viewer.is_admin,
-        force=force,
+        force=force and viewer.is_admin,
         versions=request.if_match(),
     )
     await intents.run(request.context, operations.DELETE_COURSE, deletion.payload(), intent_id=deletion_id)
