@@ -67,8 +67,9 @@ async def check(way: Way, model: Model) -> None:
 
 
 async def update_some(way: Way, model: Model, batch: list[tuple[int, int, int]]) -> None:
-    """Some updates at once."""
+    """Some updates at once; what is withdrawn is refused to those who have not begun it."""
     lessons = [model.lessons[index] for index, _, _ in batch]
+    closed = model.hidden - model.done.keys()
     answers = await asyncio.gather(
         *(
             way.go(lesson, points / 10_000, spent=spent)
@@ -76,8 +77,11 @@ async def update_some(way: Way, model: Model, batch: list[tuple[int, int, int]])
         )
     )
     for answer, (_, lesson), (_, points, spent) in zip(answers, lessons, batch, strict=True):
-        data_of(answer)
-        model.note(lesson, points, spent)
+        if lesson in closed:
+            assert answer.status_code == 400, answer.text
+        else:
+            data_of(answer)
+            model.note(lesson, points, spent)
 
 
 async def toggle(way: Way, model: Model, index: int) -> None:

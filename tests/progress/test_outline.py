@@ -38,16 +38,18 @@ async def test_only_published_lessons_of_published_modules_count(way: Way) -> No
 async def test_a_course_without_a_lesson_that_counts_is_never_complete(platform: TestPlatform) -> None:
     way = await begin(platform, await platform.course())
     ((module_id, lesson_id),) = way.course.all_lessons
+    data_of(await way.go((module_id, lesson_id), 0.5))
     await set_status(way, "draft", module=module_id)
     noted = data_of(await way.go((module_id, lesson_id), 1))
     assert (noted["courseProgress"], noted["totalLessons"], noted["completedAt"]) == (0, 0, None)
     assert await way.told("Course-Completed") == []
 
 
-async def test_progress_in_a_lesson_that_does_not_count_is_kept_for_when_it_does(platform: TestPlatform) -> None:
+async def test_progress_in_a_begun_lesson_that_does_not_count_is_kept_for_when_it_does(platform: TestPlatform) -> None:
     way = await begin(platform, await platform.course(lessons=2))
     first, second = way.course.all_lessons
-    data_of(await way.go(first, 0.5))
+    for lesson in (first, second):
+        data_of(await way.go(lesson, 0.5))
     await set_status(way, "draft", module=second[0], lesson=second[1])
     assert data_of(await way.go(second, 1))["courseProgress"] == 0.5
     await set_status(way, "published", module=second[0], lesson=second[1])
@@ -74,6 +76,30 @@ async def test_a_new_lesson_moves_progress_back_but_completed_stays_completed(pl
     data_of(await way.go((way.course.modules[0], late), 1))
     assert len(await way.told("Course-Completed")) == 1
     assert (await way.enrollment())["progress"] == 1
+
+
+async def test_nobody_begins_a_lesson_that_is_not_published(way: Way) -> None:
+    first, second = way.course.modules
+    draft = await way.platform.lesson(way.course.owner, way.course.id, first, status="draft")
+    await set_status(way, "draft", module=second)
+    for lesson in ((first, draft), (second, way.course.lessons[1][0])):
+        response = await way.go(lesson, 1)
+        assert response.status_code == 400, response.text
+        assert [detail["field"] for detail in response.json()["error"]["details"]] == ["lessonId"]
+    assert await way.told("Progress-Updated") == []
+    assert (await way.enrollment())["currentLessonId"] is None
+
+
+async def test_a_lesson_may_be_begun_before_the_event_of_its_publication(way: Way) -> None:
+    first, second = way.course.modules
+    draft = await way.platform.lesson(way.course.owner, way.course.id, first, status="draft")
+    await set_status(way, "draft", module=second)
+    path = f"/api/v1/courses/{way.course.id}/modules"
+    data_of(await way.course.owner.put(f"{path}/{first}/lessons/{draft}", {"status": "published"}))
+    data_of(await way.course.owner.put(f"{path}/{second}", {"status": "published"}))
+    for lesson in ((first, draft), (second, way.course.lessons[1][0])):
+        assert data_of(await way.go(lesson, 1))["progress"] == 1
+    assert (await way.enrollment())["progress"] == 0.4
 
 
 async def test_a_change_that_moves_nobody_tells_nobody(way: Way) -> None:

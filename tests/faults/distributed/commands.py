@@ -251,10 +251,10 @@ class Stream:
         return Command("drop", held.learner, "DELETE", f"/api/enrollments/{held.id}", None, dropped)
 
     def _learn(self) -> Command | None:
-        held = self._one_of([one for one in self._active() if one.course.lessons])
+        held = self._one_of([one for one in self._active() if one.course.open_lessons])
         if held is None:
             return None
-        module, lesson = self._chance.choice(held.course.lessons)
+        module, lesson = self._chance.choice(held.course.open_lessons)
         done, seconds = self._chance.choice([0.25, 0.5, 0.75, 1.0]), self._chance.randint(1, 60)
 
         def learned(_said: Said) -> None:

@@ -48,6 +48,11 @@ class Course:
     def lessons(self) -> list[tuple[Module, Lesson]]:
         return [(module, lesson) for module in self.modules for lesson in module.lessons]
 
+    @property
+    def open_lessons(self) -> list[tuple[Module, Lesson]]:
+        """Those that a learner may begin."""
+        return [(module, lesson) for module, lesson in self.lessons if lesson.published]
+
 
 @dataclass(eq=False)
 class Enrollment:

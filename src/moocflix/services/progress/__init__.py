@@ -9,5 +9,5 @@ Tables: course_progress, lesson_progress, outlines; courses_copy, modules_copy, 
 Publishes: Progress-Updated, Course-Completed.
 Consumes: Course-Creation, Course-Update, Course-Deletion; Module-Creation, Module-Updated, Module-Deleted;
 Lesson-Creation, Lesson-Updated, Lesson-Deleted; Student-Enrolled, Student-Unenrolled.
-Calls: courses (a course, its outline, a lesson) and enrollments (an enrolment), for copies that are missing.
+Calls: courses (a course, its outline, a lesson, a module) and enrollments (an enrolment), for copies that are missing.
 """

@@ -2,11 +2,11 @@
 
 from uuid import UUID
 
-from moocflix.contracts.courses import LESSON, CourseOutline, LessonState
+from moocflix.contracts.courses import LESSON, MODULE, CourseOutline, LessonState
 from moocflix.contracts.enrollments import ENROLLMENT, EnrollmentState
 from moocflix.platform.service import ServiceContext
 from moocflix.services.progress.enrollment.model import EnrollmentDropped
-from moocflix.services.progress.outline.model import Outline
+from moocflix.services.progress.outline.model import Outline, PublishedLesson
 from moocflix.services.progress.progress.model import LessonNotInCourse, ProgressNotFound
 
 
@@ -28,6 +28,15 @@ async def fetch_lesson(context: ServiceContext, lesson_id: UUID) -> LessonState:
     if lesson is None:
         raise LessonNotInCourse
     return lesson
+
+
+async def fetch_published_lesson(context: ServiceContext, lesson_id: UUID) -> PublishedLesson:
+    """A lesson that the copies do not have as published. Raises Invalid where its owner does not have it so, either."""
+    lesson = await fetch_lesson(context, lesson_id)
+    module = await MODULE.fetch(context, lesson.module_id) if lesson.status == "published" else None
+    if module is None or module.status != "published":
+        raise LessonNotInCourse
+    return PublishedLesson(version=lesson.version, module=module, lesson=lesson)
 
 
 async def fetch_enrollment(context: ServiceContext, enrollment_id: UUID) -> EnrollmentState:

@@ -13,7 +13,7 @@ from moocflix.platform.clock import utc_now
 from moocflix.platform.database.transaction import Tx
 from moocflix.platform.events.envelope import Message
 from moocflix.services.progress.outline import operations as outlines
-from moocflix.services.progress.outline.model import Outline
+from moocflix.services.progress.outline.model import Outline, PublishedLesson
 from moocflix.services.progress.recount import operations as recounts
 
 
@@ -50,3 +50,10 @@ async def outline_fetched(tx: Tx, outline: Outline) -> None:
 async def lesson_fetched(tx: Tx, lesson: LessonState) -> None:
     """Keep a lesson that a learner has found before its event was here."""
     await outlines.note_lesson(tx, lesson=lesson, now=utc_now())
+
+
+async def published_lesson_fetched(tx: Tx, found: PublishedLesson) -> None:
+    """Keep a lesson and its module that a learner has found published before their events were here."""
+    now = utc_now()
+    await outlines.note_module(tx, module=found.module, now=now)
+    await outlines.note_lesson(tx, lesson=found.lesson, now=now)

@@ -58,6 +58,12 @@ service = Service(
         Copy(entity="outline", table="outlines", fetch=clients.fetch_outline, upsert=reactions.outline_fetched),
         Copy(entity="lesson", table="lessons_copy", fetch=clients.fetch_lesson, upsert=reactions.lesson_fetched),
         Copy(
+            entity="published lesson",
+            table="lessons_copy",
+            fetch=clients.fetch_published_lesson,
+            upsert=reactions.published_lesson_fetched,
+        ),
+        Copy(
             entity="enrollment",
             table="enrollments_copy",
             fetch=clients.fetch_enrollment,

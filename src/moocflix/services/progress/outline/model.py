@@ -14,6 +14,13 @@ class Outline(State, frozen=True, kw_only=True):
     lessons: list[LessonState]
 
 
+class PublishedLesson(State, frozen=True, kw_only=True):
+    """A lesson with its module, both published; `version` is the lesson's."""
+
+    module: ModuleState
+    lesson: LessonState
+
+
 RECOUNT_COURSE = "recount-course"
 """The job that counts everybody's progress in a course anew."""
 

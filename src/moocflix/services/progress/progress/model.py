@@ -53,7 +53,9 @@ def fraction_of(percent: Decimal) -> float:
     return float(percent / 100)
 
 
-Verdict = Literal["noted", "stranger", "dropped", "outline_unknown", "lesson_unknown", "lesson", "module"]
+Verdict = Literal[
+    "noted", "stranger", "dropped", "outline_unknown", "lesson_unknown", "lesson", "unpublished", "module"
+]
 
 
 class Update(msgspec.Struct, frozen=True, kw_only=True):

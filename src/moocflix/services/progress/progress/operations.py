@@ -54,8 +54,9 @@ def _refusal(verdict: Verdict, update: Update, *, course_id: UUID) -> Exception:
             return CopyMissing("dropped enrollment", update.enrollment_id)
         case "outline_unknown":
             return CopyMissing("outline", course_id)
-        case "lesson_unknown":
-            return CopyMissing("lesson", update.lesson_id)
+        case "lesson_unknown" | "unpublished":
+            # What is a draft here may have been published a moment ago.
+            return CopyMissing("lesson" if verdict == "lesson_unknown" else "published lesson", update.lesson_id)
         case "lesson":
             return LessonNotInCourse()
         case "module":

@@ -16,7 +16,10 @@ from moocflix.services.progress.progress.schemas import Progress, ProgressUpdate
 
 @post("/api/progress/update", who=LEARNER, summary="Note progress in a lesson", refusals=(403, 404, 409))
 async def update(request: Request, data: UpdateProgress) -> Reply[ProgressUpdated]:
-    """Progress never falls, time adds up; the course is complete once every lesson that counts is done."""
+    """Progress never falls, time adds up; the course is complete once every lesson that counts is done.
+
+    A lesson that is a draft cannot be begun; one that became a draft later can be finished.
+    """
     noted = await operations.update(
         request.tx,
         data.update(at=request.now),

@@ -23,6 +23,8 @@ WITH place AS (
                 WHEN coalesce(o.version, 0) = 0 THEN 'outline_unknown'
                 WHEN coalesce(l.version, 0) = 0 THEN 'lesson_unknown'
                 WHEN l.course_id <> e.course_id OR l.status = 'deleted' THEN 'lesson'
+                WHEN (l.status = 'published' AND m.status = 'published') IS NOT TRUE AND held.progress IS NULL
+                THEN 'unpublished'
                 WHEN l.module_id <> $3 THEN 'module'
                 ELSE 'noted'
            END AS verdict
