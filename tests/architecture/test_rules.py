@@ -62,6 +62,12 @@ def test_no_service_imports_another() -> None:
     assert crossings == []
 
 
+def test_every_noun_lists_its_handlers_as_routes() -> None:
+    files = SERVICES.glob("*/*/routes.py")
+    others = [name_of(file) for file in files if "\nroutes = (" not in file.read_text()]
+    assert others == []
+
+
 def test_a_noun_never_uses_another_nouns_operations_or_routes() -> None:
     crossings = []
     for noun in noun_folders():

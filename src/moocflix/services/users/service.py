@@ -59,7 +59,7 @@ service = Service(
     name="users",
     summary="Who there is, how they sign in, and which of their sessions still count.",
     migrations=Path(__file__).parent / "migrations",
-    routes=(*account_routes.ROUTES, *session_routes.ROUTES, *key_routes.ROUTES),
+    routes=(*account_routes.routes, *session_routes.routes, *key_routes.routes),
     topics=TOPICS,
     jobs=(Job(name="forget-sessions", run=jobs.forget_sessions, every=timedelta(hours=1)),),
     setup=setup,

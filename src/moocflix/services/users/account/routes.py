@@ -155,4 +155,4 @@ def _page(found: list[Account], *, limit: int) -> UserPage:
     return UserPage(users=[account.public() for account in shown], next_cursor=next_cursor)
 
 
-ROUTES = (sign_up, register, profile, update, deactivate, people, person)
+routes = (sign_up, register, profile, update, deactivate, people, person)

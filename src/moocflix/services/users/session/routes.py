@@ -131,4 +131,4 @@ def _lives(request: Request) -> Lives:
     return Lives.of(request.context.settings.of(UsersSettings))
 
 
-ROUTES = (login, refresh, logout, sessions, end_session, revocations)
+routes = (login, refresh, logout, sessions, end_session, revocations)

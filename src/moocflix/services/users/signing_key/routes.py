@@ -27,4 +27,4 @@ async def _key_set(request: Request) -> JsonWebKeySet:
     return JsonWebKeySet(keys=[key.published().to_jwk() for key in keys])
 
 
-ROUTES = (jwks, signing_keys)
+routes = (jwks, signing_keys)
