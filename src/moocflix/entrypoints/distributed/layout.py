@@ -11,7 +11,7 @@ from moocflix.entrypoints.gateway.settings import GatewaySettings
 from moocflix.entrypoints.installation import address
 from moocflix.platform.database.urls import DatabaseUrls, role_of
 from moocflix.platform.local_servers import valkey
-from moocflix.platform.local_servers.child import free_port
+from moocflix.platform.local_servers.child import free_ports
 from moocflix.platform.postgres_address import ServerAddress
 from moocflix.platform.secrets import Secrets
 from moocflix.platform.settings import HttpSettings, PlatformSettings, Settings
@@ -46,7 +46,7 @@ class Layout:
         self._http = settings.of(HttpSettings)
         self.kafka_servers = ""
         """Known once Kafka has been started: it keeps the ports of its first start."""
-        ports = iter(_different_ports(2 * len(self.services) + 2))
+        ports = iter(free_ports(2 * len(self.services) + 2))
         self.public = {name: next(ports) for name in self.services}
         self.internal = {name: next(ports) for name in self.services}
         self.valkey_port = next(ports)
@@ -147,10 +147,3 @@ class Layout:
     def folder(self, name: str) -> Path:
         """Where a part keeps its data."""
         return self.data / name
-
-
-def _different_ports(count: int) -> list[int]:
-    found: dict[int, None] = {}
-    while len(found) < count:
-        found[free_port()] = None
-    return list(found)

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from moocflix.platform.local_servers.child import LocalServerError, ServerChild, free_port, listens
+from moocflix.platform.local_servers.child import LocalServerError, ServerChild, can_listen, free_ports, listens
 from moocflix.platform.process import FileLock, LockTaken
 
 _POM = Path(__file__).with_name("kafka-pom.xml")
@@ -62,12 +62,13 @@ class KafkaServer:
         self._data = data.expanduser().absolute()
         self._libs = cache / f"kafka-{_VERSION}" / "libs"
         self._child = ServerChild("Kafka", self._data / "kafka.log")
-        self._port = 0
+        self.port = 0
+        """Known once it is set up."""
 
     @property
     def bootstrap_servers(self) -> str:
         """Where clients connect."""
-        return f"{self._host}:{self._port}"
+        return f"{self._host}:{self.port}"
 
     @property
     def pid(self) -> int | None:
@@ -76,7 +77,7 @@ class KafkaServer:
 
     def start(self) -> None:
         """Fetch, set up and start it; returns once it answers. Raises LocalServerError."""
-        self._child.start(self.command(), answers=lambda: listens(self._port, self._host), seconds=_START_SECONDS)
+        self._child.start(self.command(), answers=lambda: listens(self.port, self._host), seconds=_START_SECONDS)
 
     def command(self) -> list[str]:
         """What runs it, fetched and set up, for who looks after the process. Raises LocalServerError."""
@@ -122,18 +123,46 @@ class KafkaServer:
         self._child.kill()
 
     def _configure(self) -> Path:
-        ports = self._data / "ports.json"
-        if not ports.exists():
-            ports.write_text(json.dumps({"port": free_port(), "controller": free_port()}))
-        numbers = json.loads(ports.read_text())
-        self._port = numbers["port"]
+        numbers = self._choose_ports()
+        self.port = numbers["port"]
         (self._data / "log4j2.properties").write_text(_LOGGING)
         properties = self._data / "server.properties"
         properties.write_text(_PROPERTIES.format(host=self._host, data=self._data / "log", **numbers))
         return properties
 
+    def _choose_ports(self) -> dict[str, int]:
+        """Those of the start before. Where another has the clients' meanwhile it is a new one, which they are told."""
+        file = self._data / "ports.json"
+        port, controller = self._kept_ports(file) if self._is_set_up() else free_ports(2)
+        if not can_listen(controller, self._host):
+            raise LocalServerError(
+                f"Port {controller} of {self._host} is taken, and Kafka's data have it as their controller's (see "
+                f"{file}): end what listens there."
+            )
+        if not can_listen(port, self._host):
+            port = next(other for other in free_ports(2) if other != controller)
+        numbers = {"port": port, "controller": controller}
+        draft = file.with_name(f".{file.name}")
+        draft.write_text(json.dumps(numbers))
+        draft.rename(file)
+        return numbers
+
+    def _kept_ports(self, file: Path) -> list[int]:
+        try:
+            kept = json.loads(file.read_text())
+            return [int(kept["port"]), int(kept["controller"])]
+        except (OSError, ValueError, KeyError, TypeError):
+            raise LocalServerError(
+                f"{file} cannot be read, and Kafka's data need the ports in it. server.properties beside it has them "
+                'too: write {"port": …, "controller": …}.'
+            ) from None
+
+    def _is_set_up(self) -> bool:
+        """Whether there are data: the controller's port is part of them."""
+        return (self._data / "log" / "meta.properties").exists()
+
     def _format(self, java: str, classes: str, properties: Path) -> None:
-        if (self._data / "log" / "meta.properties").exists():
+        if self._is_set_up():
             return
         tool = [java, "-cp", classes, "kafka.tools.StorageTool"]
         name = subprocess.run([*tool, "random-uuid"], capture_output=True, text=True, check=True).stdout.strip()
