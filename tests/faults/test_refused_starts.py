@@ -42,3 +42,13 @@ def test_a_new_data_folder_is_its_owners(tmp_path: Path, taken_port: str, kind: 
     data = tmp_path / "data"
     assert f"Port {taken_port}" in command(data, *STARTS[kind], MOOCFLIX_PORT=taken_port).stderr
     assert stat.S_IMODE(data.stat().st_mode) == (0o711 if os.geteuid() == 0 else 0o700)
+
+
+@pytest.mark.parametrize("kind", STARTS)
+def test_a_port_is_looked_at_where_it_is_going_to_be_listened_on(tmp_path: Path, kind: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.2", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        said = command(tmp_path, *STARTS[kind], MOOCFLIX_HTTP_HOST="127.0.0.2", MOOCFLIX_PORT=port).stderr
+    assert f"Port {port} of 127.0.0.2 cannot be used" in said

@@ -91,10 +91,10 @@ def test_a_gateway_needs_every_services_address(tmp_path: Path) -> None:
 def test_the_command_prints_envoys_file(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, PORT="8123", **gateway_variables())
     printed = CliRunner().invoke(command.gateway, ["envoy"], obj=settings)
-    assert json.loads(printed.output)["static_resources"]["listeners"][0]["address"]["socket_address"] == {
-        "address": "127.0.0.1",
-        "port_value": 8123,
-    }
+    listener = json.loads(printed.output)["static_resources"]["listeners"][0]
+    assert listener["address"]["socket_address"] == {"address": "127.0.0.1", "port_value": 8123}
+    # A second platform is refused the port, and gets no share of it.
+    assert listener["enable_reuse_port"] is False
 
 
 def test_kongs_file_wants_the_keys_of_the_moment(tmp_path: Path) -> None:

@@ -108,9 +108,9 @@ class Installation(ABC):
         data_folder.claim(self._data, distributed=self.distributed)
         data_folder.check_space(self._data)
         self._say(f"MoocFlix {__version__}{', distributed' if self.distributed else ''}, data in {self._data}")
-        self._check_port(_PORT_SECONDS if left_behind else 0)
+        self._check_port(patience=_PORT_SECONDS if left_behind else 0.0)
 
-    def _check_port(self, patience: float) -> None:
+    def _check_port(self, *, patience: float = 0.0) -> None:
         """Refuse a port that somebody else listens on; what a killed start has left gets time to let go of it."""
         deadline = time.monotonic() + patience
         family = socket.AF_INET6 if ":" in self._http.host else socket.AF_INET
@@ -185,13 +185,19 @@ def address(settings: HttpSettings) -> str:
 
 def is_ready(url: str) -> bool:
     """Whether the process that answers there says that it can serve."""
+    return answer(url, "/health/ready") is not None
+
+
+def answer(url: str, path: str) -> bytes | None:
+    """What is answered there; None where that is not a 200."""
     parts = urlsplit(url)
     connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=2)
     try:
-        connection.request("GET", "/health/ready")
-        return connection.getresponse().status == http.HTTPStatus.OK
+        connection.request("GET", path)
+        response = connection.getresponse()
+        return response.read() if response.status == http.HTTPStatus.OK else None
     except (OSError, http.client.HTTPException):
-        return False
+        return None
     finally:
         connection.close()
 

@@ -13,13 +13,14 @@ from moocflix.entrypoints import environment_file
 from moocflix.entrypoints.distributed.board import Board
 from moocflix.entrypoints.distributed.layout import BUCKET, HERE, REGION, Layout
 from moocflix.entrypoints.gateway import envoy as envoy_file
-from moocflix.entrypoints.installation import Installation, is_ready
+from moocflix.entrypoints.installation import Installation, answer, is_ready
 from moocflix.entrypoints.migrate import sources
 from moocflix.entrypoints.services import SERVICES
 from moocflix.entrypoints.supervisor import Child, Signals
 from moocflix.platform.database.budget import most_connections
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.local_servers import envoy, valkey, versitygw
+from moocflix.platform.local_servers.child import listens
 from moocflix.platform.local_servers.kafka import KafkaServer
 from moocflix.platform.migrations import migrate
 from moocflix.platform.postgres_address import ServerAddress
@@ -27,6 +28,7 @@ from moocflix.platform.postgres_options import PostgresOptions
 from moocflix.platform.postgres_server import PostgresServer
 from moocflix.platform.settings import PostgresSettings, Settings, load
 
+_KEYS = "/.well-known/jwks.json"
 # More processes may be started by hand.
 _CONNECTIONS = 200
 
@@ -48,6 +50,7 @@ class Distribution(Installation):
         """Nothing happens before `run_until_stopped`."""
         super().__init__(settings, signals, say=say)
         self._names = [service.name for service in SERVICES]
+        self._ports: list[int] = []
 
     def _make_record(self) -> Board:
         self._board = Board(self._data, running=self._running)
@@ -59,6 +62,7 @@ class Distribution(Installation):
         broker = KafkaServer(layout.folder("kafka"))
         commands = {"gateway": envoy.command(layout.folder("run") / "envoy.json"), "kafka": broker.command()}
         layout.kafka_servers = broker.bootstrap_servers
+        self._ports = [broker.port, layout.valkey_port, layout.s3.port]
         s3_program = versitygw.program(self._say)
         server = self._start_postgres()
         databases = layout.databases(server)
@@ -68,14 +72,18 @@ class Distribution(Installation):
         return self._make_children(layout, databases, commands, s3_program)
 
     def _is_ready(self) -> bool:
-        """Every service answers, then the gateway, which asks them."""
-        gateway = self._children[0]
-        if gateway.waits:
-            gateway.waits = not all(is_ready(self._board.urls[name]) for name in self._names)
+        """All that they stand on listens, every service answers, then the gateway, which asks them."""
+        gateway, urls = self._children[0], self._board.urls
+        if gateway.mark is None:
+            # A minute after the first look somebody else may have it.
+            self._check_port()
+            there = all(map(listens, self._ports)) and all(is_ready(urls[name]) for name in self._names)
+            gateway.waits = not there
             # Told as soon as it is started: whoever gets an answer of it finds the file.
-            self._board.complete = not gateway.waits
+            self._board.complete = there
             return False
-        return is_ready(self._board.urls["gateway"])
+        # One who listens there in its place has no keys of ours.
+        return is_ready(urls["gateway"]) and answer(urls["gateway"], _KEYS) == answer(urls["users"], _KEYS)
 
     def _screen(self) -> list[str]:
         return self._board.screen()

@@ -91,6 +91,8 @@ def _listener(paths: list[PublicPath], place: EnvoyPlace) -> Config:
     return {
         "name": "public",
         "address": _address(place.host, place.port),
+        # Another's port is a fault, and not to be shared with them.
+        "enable_reuse_port": False,
         "filter_chains": [{"filters": [manager_filter]}],
     }
 
