@@ -6,6 +6,7 @@ import re
 import subprocess
 import time
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -95,22 +96,44 @@ async def _answer(name: str, reader: asyncio.StreamReader, writer: asyncio.Strea
         writer.close()
 
 
-@pytest.fixture(scope="module")
-async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the gateway."""
-    folder: Path = tmp_path_factory.mktemp("gateway")
-    servers, places = [], {}
-    for service in SERVICES:
+class Services:
+    """A server for each service; one can be killed."""
 
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str = service.name) -> None:
-            await _answer(name, reader, writer)
+    def __init__(self) -> None:
+        self.places: dict[str, tuple[str, int]] = {}
+        self._servers: dict[str, asyncio.Server] = {}
+        self._connections: dict[str, list[asyncio.StreamWriter]] = {}
 
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        servers.append(server)
-        places[service.name] = ("127.0.0.1", server.sockets[0].getsockname()[1])
-    port = free_port()
+    async def start(self) -> None:
+        for service in SERVICES:
+
+            async def serve(
+                reader: asyncio.StreamReader, writer: asyncio.StreamWriter, name: str = service.name
+            ) -> None:
+                self._connections.setdefault(name, []).append(writer)
+                await _answer(name, reader, writer)
+
+            server = await asyncio.start_server(serve, "127.0.0.1", 0)
+            self._servers[service.name] = server
+            self.places[service.name] = ("127.0.0.1", server.sockets[0].getsockname()[1])
+
+    def kill(self, name: str) -> None:
+        self._servers[name].close()
+        for writer in self._connections.get(name, []):
+            writer.close()
+
+    def close(self) -> None:
+        for name in self._servers:
+            self.kill(name)
+
+
+@asynccontextmanager
+async def services_behind(folder: Path) -> AsyncIterator[tuple[Services, httpx.AsyncClient]]:
+    """Services, and a client of a gateway in front of them."""
+    services, port = Services(), free_port()
+    await services.start()
     place = envoy_file.EnvoyPlace(
-        host="127.0.0.1", port=port, services=places, body_limit=BODY_LIMIT, requests_per_second=5000
+        host="127.0.0.1", port=port, services=services.places, body_limit=BODY_LIMIT, requests_per_second=5000
     )
     config = folder / "envoy.json"
     config.write_text(json.dumps(envoy_file.config(SERVICES, place)))
@@ -118,13 +141,19 @@ async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[htt
         process = subprocess.Popen(envoy.command(config, threads=1), stdout=log, stderr=log)
     try:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as client:
-            await _until_it_knows_the_key(client)
-            yield client
+            yield services, client
     finally:
         process.terminate()
         process.wait(20)
-        for server in servers:
-            server.close()
+        services.close()
+
+
+@pytest.fixture(scope="module")
+async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the gateway."""
+    async with services_behind(tmp_path_factory.mktemp("gateway")) as (_, client):
+        await _until_it_knows_the_key(client)
+        yield client
 
 
 async def _until_it_knows_the_key(client: httpx.AsyncClient) -> None:
@@ -211,6 +240,33 @@ async def test_an_id_that_is_none_is_not_said_back(gateway: httpx.AsyncClient, i
     for path in ("/nothing/here", "/api/v1/users/profile"):
         said = (await gateway.get(path, headers=headers)).headers["x-correlation-id"]
         assert str(UUID(said)) == said
+
+
+async def test_without_keys_a_token_is_no_reason_to_sign_in_again(tmp_path: Path) -> None:
+    async with services_behind(tmp_path) as (services, client):
+        services.kill("users")
+        await _until_it_answers(client, "/api/v1/courses")
+        headers = {"authorization": f"Bearer {token()}"}
+        away = await client.get("/api/enrollments", headers=headers)
+        assert away.status_code == 503, away.text
+        assert away.json()["error"]["errorCode"] == 503
+        assert int(away.headers["retry-after"]) >= 1
+        assert away.headers["www-authenticate"] == "Bearer"
+        assert (await client.get("/api/enrollments")).status_code == 401
+
+
+async def _until_it_answers(client: httpx.AsyncClient, path: str, *, of: str | None = None) -> None:
+    """Until the gateway has found the service in health; where `of` is set, that one."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        try:
+            answer = await client.get(path)
+            if answer.status_code == 200 and of in {None, answer.json()["service"]}:
+                return
+        except httpx.HTTPError:
+            pass
+        await asyncio.sleep(0.02)
+    pytest.fail(f"{path} is not answered")
 
 
 def test_kongs_file_has_every_public_route_and_nothing_else() -> None:
