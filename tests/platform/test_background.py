@@ -27,13 +27,14 @@ async def go_on() -> None:
     await asyncio.Event().wait()
 
 
-async def test_the_process_ends_with_work_that_fails(ended: asyncio.Event) -> None:
+async def test_the_process_ends_and_fails_with_work_that_fails(ended: asyncio.Event) -> None:
     background = Background()
     background.start(go_on())
     background.start(fail())
     async with asyncio.timeout(5):
         await ended.wait()
-    await background.stop()
+    with pytest.raises(RuntimeError):
+        await background.stop()
 
 
 async def test_work_that_is_stopped_ends_nothing_else(ended: asyncio.Event) -> None:

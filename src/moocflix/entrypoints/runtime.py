@@ -123,8 +123,13 @@ class Runtime:
         gc.freeze()
 
     async def stop(self) -> None:
-        """Let go of everything."""
-        await self._background.stop()
+        """Let go of everything. Raises what any work in the background has failed with."""
+        try:
+            await self._background.stop()
+        finally:
+            await self._close()
+
+    async def _close(self) -> None:
         for wakeups in set(self._wakeups.values()):
             await wakeups.close()
         await self._neighbours.close()

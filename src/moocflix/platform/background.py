@@ -24,11 +24,14 @@ class Background:
         self._tasks.append(task)
 
     async def stop(self) -> None:
-        """End all of it."""
+        """End all of it, then raise what any of it has failed with: whoever supervises must see a failure."""
+        failed = [task for task in self._tasks if task.done() and not task.cancelled()]
         for task in self._tasks:
             task.remove_done_callback(_end_process)
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for task in failed:
+            task.result()
 
 
 def _end_process(task: "asyncio.Task[None]") -> None:
