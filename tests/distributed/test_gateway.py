@@ -255,6 +255,16 @@ async def test_without_keys_a_token_is_no_reason_to_sign_in_again(tmp_path: Path
         assert (await client.get("/api/enrollments")).status_code == 401
 
 
+async def test_pages_and_health_do_not_fail_with_one_service(tmp_path: Path) -> None:
+    async with services_behind(tmp_path) as (services, client):
+        await _until_it_knows_the_key(client)
+        for service in SERVICES:
+            await _until_it_answers(client, "/health/ready", of=service.name)
+        services.kill("courses")
+        for path in ("/", "/docs", "/openapi.json", "/health/ready") * 5:
+            assert (await client.get(path)).status_code == 200
+
+
 async def _until_it_answers(client: httpx.AsyncClient, path: str, *, of: str | None = None) -> None:
     """Until the gateway has found the service in health; where `of` is set, that one."""
     deadline = time.monotonic() + 30

@@ -14,6 +14,8 @@ from moocflix.platform.service import Service
 _TYPE = "type.googleapis.com/envoy.extensions"
 _FILTERS = f"{_TYPE}.filters.http"
 _ORDINARY_SECONDS = 10
+# What every service answers: three of them may be asked within the ordinary time.
+_PAGE_SECONDS = 3
 _IDLE_SECONDS = 60
 _KEYS_EVERY_SECONDS = 5
 # The services close a connection that has been idle for 30 s: one that is about to be closed is not to be used.
@@ -137,15 +139,30 @@ def _route(path: PublicPath, *, closed: bool) -> Config:
     timeout = {"timeout": "0s", "idle_timeout": f"{_IDLE_SECONDS}s"} if path.streams else {
         "timeout": f"{_ORDINARY_SECONDS}s"
     }  # fmt: skip
+    again = {"retry_policy": _another_service()} if path.service == system.NAME else {}
     route: Config = {
         "match": match,
-        "route": {"cluster": path.service, **timeout},
+        "route": {"cluster": path.service, **timeout, **again},
         "decorator": {"operation": path.shown, "propagate": False},
     }
     if path.streams:
         unlimited = {"@type": f"{_FILTERS}.buffer.v3.BufferPerRoute", "disabled": True}
         route["typed_per_filter_config"] = {"envoy.filters.http.buffer": unlimited}
     return route
+
+
+def _another_service() -> Config:
+    """All answer alike, and nothing is changed: one that does not answer is no reason to fail."""
+    others = f"{_TYPE}.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+    return {
+        "retry_on": "connect-failure,reset",
+        "num_retries": 2,
+        "per_try_timeout": f"{_PAGE_SECONDS}s",
+        "retry_host_predicate": [
+            {"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {"@type": others}}
+        ],
+        "host_selection_retry_max_attempts": 5,
+    }
 
 
 def _method(methods: Iterable[str]) -> Config:
