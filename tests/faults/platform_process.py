@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -22,16 +22,24 @@ PASSWORD = "correct horse battery staple"
 
 
 class Up:
-    """One `moocflix up`, with these `words` too. `python` and `user` start it as somebody else."""
+    """One `moocflix up`, with these `words` and `variables` too. `python` and `user` start it as somebody else."""
 
     def __init__(
-        self, data: Path, *, port: int, python: str = sys.executable, user: str | None = None, words: Sequence[str] = ()
+        self,
+        data: Path,
+        *,
+        port: int,
+        python: str = sys.executable,
+        user: str | None = None,
+        words: Sequence[str] = (),
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self.data = data
         self.port = port
         self._python = python
         self._user = user
         self._words = words
+        self._variables = variables or {}
         self._process: subprocess.Popen[bytes] | None = None
         self._said = tempfile.TemporaryFile()  # noqa: SIM115 - open for as long as this is
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10)
@@ -42,7 +50,7 @@ class Up:
             [self._python, "-m", "moocflix", "up", *self._words],
             stdout=self._said,
             stderr=subprocess.STDOUT,
-            env=environ(self.data, self.port),
+            env={**environ(self.data, self.port), **self._variables},
             cwd="/",
             user=self._user,
             group=pwd.getpwnam(self._user).pw_gid if self._user else None,

@@ -159,9 +159,8 @@ def test_what_dies_is_started_again_where_nobody_can_hear_of_it(folder: Path) ->
         process.wait(60)
 
 
-def test_what_is_said_at_the_start_goes_before_the_environment(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.faults.platform_process.environ", lambda data, port: environ(data, port) | FOUR_WORKERS)
-    platform = Up(folder / "data", port=free_port(), words=["--workers", "1"]).start()
+def test_what_is_said_at_the_start_goes_before_the_environment(folder: Path) -> None:
+    platform = Up(folder / "data", port=free_port(), words=["--workers", "1"], variables=FOUR_WORKERS).start()
     try:
         servers = platform.await_ready().process("server").children()
         assert len([server for server in servers if server.cmdline()[-1:] == ["serve"]]) == 1
