@@ -26,7 +26,7 @@ from moocflix.platform.errors import Unavailable
 from moocflix.platform.http.routes import route_of
 from moocflix.platform.postgres_address import ServerAddress
 from moocflix.platform.process import ProcessMark
-from moocflix.platform.settings import Settings, SettingsError, load
+from moocflix.platform.settings import HttpSettings, Settings, SettingsError, load
 
 NAMES = [service.name for service in SERVICES]
 PLACES = {name: ("127.0.0.1", 9000 + index) for index, name in enumerate(NAMES)}
@@ -83,9 +83,14 @@ def _asks(methods: Any) -> Any:
     return asks
 
 
-def test_a_gateway_needs_every_services_address(tmp_path: Path) -> None:
+def test_a_service_is_looked_for_by_its_name_unless_said_otherwise(tmp_path: Path) -> None:
+    clusters = json.loads(command.envoy_text(settings_of(tmp_path)))["static_resources"]["clusters"]
+    for name, cluster in zip(NAMES, clusters, strict=False):
+        (endpoint,) = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
+        where = endpoint["endpoint"]["address"]["socket_address"]
+        assert where == {"address": name, "port_value": HttpSettings().port}
     with pytest.raises(SettingsError, match="MOOCFLIX_GATEWAY_USERS_URL"):
-        command.envoy_text(settings_of(tmp_path))
+        command.envoy_text(settings_of(tmp_path, GATEWAY_USERS_URL="users"))
 
 
 def test_the_command_prints_envoys_file(tmp_path: Path) -> None:

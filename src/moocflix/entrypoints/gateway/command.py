@@ -18,7 +18,11 @@ _JWKS_SECONDS = 5
 
 @click.group()
 def gateway() -> None:
-    """Write gateways' configuration files out of the routes; MOOCFLIX_GATEWAY_… says where the services are."""
+    """Write gateways' configuration files out of the routes.
+
+    MOOCFLIX_GATEWAY_USERS_URL and its like say where the services are; unless set, on hosts of their names at port
+    8000 (http://users:8000).
+    """
 
 
 @gateway.command()
@@ -36,7 +40,7 @@ def kong(settings: Settings) -> None:
 
 
 def envoy_text(settings: Settings) -> str:
-    """Envoy's configuration. Raises SettingsError where a service's address is missing."""
+    """Envoy's configuration. Raises SettingsError."""
     http, gateway = settings.of(HttpSettings), settings.of(GatewaySettings)
     place = envoy_file.EnvoyPlace(
         host=http.host,

@@ -4,10 +4,10 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
-from moocflix.platform.settings import Section, SettingsError
+from moocflix.platform.settings import Section
 
 _Address = Annotated[
-    str, Meta(pattern=r"^(http://[^/]+:[0-9]+)?$", description="Address of its public listener, for the gateway.")
+    str, Meta(pattern=r"^http://[^/]+:[0-9]+$", description="Address of its public listener, for the gateway.")
 ]
 
 
@@ -16,22 +16,20 @@ class GatewaySettings(Section, frozen=True, kw_only=True):
 
     section: ClassVar[str] = "gateway"
 
-    users_url: _Address = ""
-    courses_url: _Address = ""
-    enrollments_url: _Address = ""
-    progress_url: _Address = ""
-    content_url: _Address = ""
+    users_url: _Address = "http://users:8000"
+    courses_url: _Address = "http://courses:8000"
+    enrollments_url: _Address = "http://enrollments:8000"
+    progress_url: _Address = "http://progress:8000"
+    content_url: _Address = "http://content:8000"
     requests_per_second: Annotated[
         int, Meta(ge=1, description="Most requests a second of everybody together; the services limit each caller.")
     ] = 2000
 
     def addresses(self, names: list[str]) -> dict[str, tuple[str, int]]:
-        """Host and port of each service. Raises SettingsError where one is missing."""
+        """Host and port of each service."""
         found = {}
         for name in names:
-            url: str = getattr(self, f"{name}_url", "")
-            if not url:
-                raise SettingsError(f"MOOCFLIX_GATEWAY_{name.upper()}_URL must say where {name} answers.")
+            url: str = getattr(self, f"{name}_url")
             host, _, port = url.removeprefix("http://").rpartition(":")
             found[name] = host, int(port)
         return found
