@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from moocflix.entrypoints import installation
 from moocflix.entrypoints.installation import Installation, address
 from moocflix.entrypoints.supervisor import Child, Signals
 from moocflix.platform.local_servers.child import free_port
@@ -45,6 +44,7 @@ class Bare(Installation):
     distributed = False
     first = "nothing"
     ready_seconds = 5.0
+    postgres_retry = 0.01
 
     def _prepare(self) -> list[Child]:
         self._postgres = Failing(self._data, [False, False, True, False, True])
@@ -58,10 +58,7 @@ def settings_of(**variables: str) -> Settings:
     return load(environ={"MOOCFLIX_CONFIG": os.devnull, "MOOCFLIX_PORT": str(free_port()), **variables})
 
 
-def test_a_database_that_does_not_start_again_is_spoken_of_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(installation, "_POSTGRES_RETRY", 0.01)
+def test_a_database_that_does_not_start_again_is_spoken_of_once(tmp_path: Path) -> None:
     said: list[str] = []
     with Signals().caught() as signals:
         Bare(settings_of(MOOCFLIX_DATA=str(tmp_path)), signals, say=said.append).run_until_stopped()

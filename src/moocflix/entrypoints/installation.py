@@ -24,7 +24,6 @@ from moocflix.platform.settings import HttpSettings, PlatformSettings, Settings,
 
 _PORT_SECONDS = 10.0
 _FAILED_STARTS = 3
-_POSTGRES_RETRY = 3.0
 _FAULTS = (DataFolderError, PostgresError, MigrationError, LocalServerError, SettingsError)
 
 
@@ -35,6 +34,7 @@ class Installation(ABC):
     first: ClassVar[str]
     """The process whose log tells most, where none keeps dying."""
     ready_seconds: ClassVar[float]
+    postgres_retry: ClassVar[float] = 3.0
 
     def __init__(self, settings: Settings, signals: Signals, *, say: Callable[[str], None]) -> None:
         """Nothing happens before `run`."""
@@ -142,8 +142,8 @@ class Installation(ABC):
             self._supervisor.note()
         except (*_FAULTS, OSError) as fault:
             if self._postgres_due == 0.0:
-                self._say(f"{fault} It is tried again every {_POSTGRES_RETRY:.0f} s.")
-            self._postgres_due = time.monotonic() + _POSTGRES_RETRY
+                self._say(f"{fault} It is tried again every {self.postgres_retry:.0f} s.")
+            self._postgres_due = time.monotonic() + self.postgres_retry
         except Stopped:
             return
 
