@@ -3,7 +3,6 @@
 import re
 from datetime import datetime
 from decimal import Decimal
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
@@ -12,6 +11,7 @@ from moocflix.contracts.courses import CourseDeleted, CourseState, Difficulty, S
 from moocflix.contracts.currencies import CURRENCIES
 from moocflix.platform.auth.principal import Principal
 from moocflix.platform.errors import Conflict, Forbidden, Invalid, NotFound
+from moocflix.platform.texts import is_web_address
 
 MAX_TITLE = 200
 MAX_DESCRIPTION = 20_000
@@ -202,14 +202,7 @@ def within(value: str, *, field: str, most: int) -> str:
 
 def url(value: str | None, *, field: str) -> str | None:
     """A full http or https address, or None. Raises UrlNotAllowed."""
-    if value is None:
-        return None
-    try:
-        parts = urlsplit(value)
-        whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # an unfinished IPv6 address, a port that is none
-        whole = False
-    if not whole or len(value) > MAX_URL or any(c.isspace() or not c.isprintable() for c in value):
+    if value is not None and not is_web_address(value, most=MAX_URL):
         raise UrlNotAllowed(field)
     return value
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import chain
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
 import msgspec
 
 from moocflix.contracts.users import AccountState, Role, UserState
 from moocflix.platform.errors import Conflict, Invalid, NotFound
+from moocflix.platform.texts import is_web_address
 
 MAX_NAME = 100
 MAX_AVATAR_URL = 2048
@@ -141,12 +141,7 @@ def checked_username(text: str) -> str:
 
 def checked_avatar_url(text: str) -> str:
     """The address of a picture. Raises AvatarUrlNotAllowed."""
-    try:
-        parts = urlsplit(text)
-        whole = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # an unfinished IPv6 address, a port that is none
-        whole = False
-    if not whole or len(text) > MAX_AVATAR_URL or any(c.isspace() or not c.isprintable() for c in text):
+    if not is_web_address(text, most=MAX_AVATAR_URL):
         raise AvatarUrlNotAllowed
     return text
 
