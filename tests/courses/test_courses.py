@@ -56,6 +56,8 @@ async def test_only_instructors_and_admins_make_courses(platform: TestPlatform) 
 BAD_FIELDS: list[tuple[str, Any]] = [
     ("title", ""),
     ("title", "   "),
+    ("title", "\u200b"),
+    ("category", "\u2060 \ufeff"),
     ("title", "x" * 201),
     ("title", 7),
     ("title", None),
@@ -99,7 +101,7 @@ async def test_a_bad_field_is_named_and_nothing_is_made(platform: TestPlatform, 
     assert await published(platform, "Course-Creation") == []
 
 
-@pytest.mark.parametrize("tags", [[" "], ["x" * 51], "python", [7]])
+@pytest.mark.parametrize("tags", [[" "], ["\u200b"], ["x" * 51], "python", [7]])
 async def test_bad_tags_are_refused(platform: TestPlatform, tags: Any) -> None:
     teacher = await platform.person(role="instructor")
     assert faults(await teacher.post("/api/v1/courses", {**COURSE, "tags": tags}))[0].startswith("tags")

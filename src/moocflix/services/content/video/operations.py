@@ -17,6 +17,7 @@ from moocflix.contracts.courses import CourseDeleted
 from moocflix.platform import jobs
 from moocflix.platform.database.transaction import Tx
 from moocflix.platform.storage.port import KeyRefused, checked_key, checked_prefix
+from moocflix.platform.texts import is_visible
 from moocflix.services.content.course import sql as course_sql
 from moocflix.services.content.places import folder_of, prefix_of, source_key
 from moocflix.services.content.upload import sql as upload_sql
@@ -39,7 +40,7 @@ async def add_video(tx: Tx, *, upload: Upload, title: str, request_id: UUID | No
     await course_sql.hold_course(tx, course_id=upload.course_id)
     if not await upload_sql.end_upload(tx, upload_id=upload.id):
         raise UploadLost
-    await sql.add_video(tx, upload=upload, title=title or f"Video of {now:%Y-%m-%d}", now=now)
+    await sql.add_video(tx, upload=upload, title=title if is_visible(title) else f"Video of {now:%Y-%m-%d}", now=now)
     if request_id is not None:
         await request_transcoding(
             tx,

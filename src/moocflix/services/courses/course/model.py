@@ -11,7 +11,7 @@ from moocflix.contracts.courses import CourseDeleted, CourseState, Difficulty, S
 from moocflix.contracts.currencies import CURRENCIES
 from moocflix.platform.auth.principal import Principal
 from moocflix.platform.errors import Conflict, Forbidden, Invalid, NotFound
-from moocflix.platform.texts import is_web_address
+from moocflix.platform.texts import is_visible, is_web_address
 
 MAX_TITLE = 200
 MAX_DESCRIPTION = 20_000
@@ -188,7 +188,7 @@ def managed(course: Course | None, *, course_id: UUID, viewer: Viewer) -> Course
 def text(value: str, *, field: str, most: int) -> str:
     """A text without white space around it. Raises BlankText, TextTooLong."""
     value = value.strip()
-    if not value:
+    if not is_visible(value):
         raise BlankText(field)
     return within(value, field=field, most=most)
 
@@ -243,6 +243,6 @@ def _currency(value: str) -> str:
 
 def _tags(values: list[str]) -> list[str]:
     tags = {tag_key(tag): tag for tag in reversed([value.strip() for value in values])}
-    if len(values) > MAX_TAGS or any(not 0 < len(tag) <= MAX_TAG for tag in tags.values()):
+    if len(values) > MAX_TAGS or any(not is_visible(tag) or len(tag) > MAX_TAG for tag in tags.values()):
         raise TagsNotAllowed
     return list(reversed(tags.values()))

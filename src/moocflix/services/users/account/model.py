@@ -12,7 +12,7 @@ import msgspec
 
 from moocflix.contracts.users import AccountState, Role, UserState
 from moocflix.platform.errors import Conflict, Invalid, NotFound
-from moocflix.platform.texts import is_web_address
+from moocflix.platform.texts import is_visible, is_web_address
 
 MAX_NAME = 100
 MAX_AVATAR_URL = 2048
@@ -124,9 +124,8 @@ class Account(Profile, frozen=True, kw_only=True):
 def checked_name(text: str) -> str:
     """The name with single spaces. Raises NameNotAllowed."""
     name = " ".join(unicodedata.normalize("NFC", text).split())
-    visible = any(unicodedata.category(letter)[0] not in "CZ" for letter in name)
     hidden = any(unicodedata.category(letter) == "Cc" or letter in _TURNING for letter in name)
-    if not visible or hidden or len(name) > MAX_NAME:
+    if not is_visible(name) or hidden or len(name) > MAX_NAME:
         raise NameNotAllowed
     return name
 
