@@ -4,6 +4,7 @@ from uuid import UUID
 
 from moocflix.platform.database.transaction import Tx
 from moocflix.services.enrollments.enrollment.model import Enrollment
+from moocflix.services.enrollments.enrollment.sql import COLUMNS
 
 
 async def lock(tx: Tx, *, course_id: UUID) -> None:
@@ -20,13 +21,12 @@ async def set_closed(tx: Tx, *, course_id: UUID, closed: bool) -> None:
 async def drop_some(tx: Tx, *, course_id: UUID, at_most: int) -> list[Enrollment]:
     """Drop some of those who are in a course; none are left where none come back."""
     rows = await tx.fetch(
-        """
+        f"""
         UPDATE enrollments AS e SET status = 'dropped', version = version + 1
           FROM (SELECT id FROM enrollments
                  WHERE course_id = $1 AND status <> 'dropped' ORDER BY id LIMIT $2 FOR UPDATE) AS few
          WHERE e.id = few.id
-        RETURNING e.id, e.version, e.user_id, e.course_id, e.payment_id, e.status, e.enrolled_at, e.progress,
-               e.current_lesson_id
+        RETURNING {COLUMNS}
         """,
         course_id,
         at_most,

@@ -9,10 +9,14 @@ from moocflix.platform.database.transaction import Reader, Tx
 from moocflix.platform.errors import CopyMissing
 from moocflix.services.enrollments.enrollment.model import Admission, Enrollment, MyEnrollment, Student
 
+COLUMNS = """e.id, e.version, e.user_id, e.course_id, e.payment_id, e.status, e.enrolled_at, e.progress,
+       e.current_lesson_id"""
+"""What an Enrollment is made of, of enrollments as e."""
+
 # The whole of enrolling. `course` locks its row against a close, and sees what a close that came first has written.
 # `known` stands in for a learner whose first event has not arrived. `taken` decides between two requests of the same
 # learner; the event is written after it, with its row locked.
-_ENROLL = """
+_ENROLL = f"""
 WITH course AS (
     SELECT course_id, version, instructor_id, status, price, currency, deleted, closed
       FROM courses_copy WHERE course_id = $2 FOR KEY SHARE
@@ -45,7 +49,7 @@ WITH course AS (
        SET version = e.version + 1, payment_id = coalesce(excluded.payment_id, e.payment_id),
            status = CASE WHEN e.completed_at IS NULL THEN 'in_progress' ELSE 'completed' END
      WHERE e.status = 'dropped'
-    RETURNING id, version, user_id, course_id, payment_id, status, enrolled_at, progress, current_lesson_id
+    RETURNING {COLUMNS}
 ), said AS (
     INSERT INTO outbox (id, topic, key, subject, correlation_id, traceparent, data)
     SELECT $6, $7, id::text, id::text, $8, $9, jsonb_build_object(
@@ -55,7 +59,7 @@ WITH course AS (
       FROM taken
 )
 SELECT judged.verdict, judged.price, judged.currency,
-       e.id, e.version, e.user_id, e.course_id, e.payment_id, e.status, e.enrolled_at, e.progress, e.current_lesson_id
+       {COLUMNS}
   FROM judged LEFT JOIN taken AS e ON true
 """
 
@@ -91,10 +95,10 @@ async def enroll(
 async def drop(tx: Tx, *, id: UUID, user_id: UUID) -> Enrollment | None:
     """Drop somebody's enrolment; None where there is nothing to drop."""
     row = await tx.fetchrow(
-        """
-        UPDATE enrollments SET status = 'dropped', version = version + 1
+        f"""
+        UPDATE enrollments AS e SET status = 'dropped', version = e.version + 1
          WHERE id = $1 AND user_id = $2 AND status <> 'dropped'
-        RETURNING id, version, user_id, course_id, payment_id, status, enrolled_at, progress, current_lesson_id
+        RETURNING {COLUMNS}
         """,
         id,
         user_id,
@@ -105,10 +109,10 @@ async def drop(tx: Tx, *, id: UUID, user_id: UUID) -> Enrollment | None:
 async def drop_all_of(tx: Tx, *, user_id: UUID) -> list[Enrollment]:
     """Drop every enrolment of a person."""
     rows = await tx.fetch(
-        """
-        UPDATE enrollments SET status = 'dropped', version = version + 1
+        f"""
+        UPDATE enrollments AS e SET status = 'dropped', version = e.version + 1
          WHERE user_id = $1 AND status <> 'dropped'
-        RETURNING id, version, user_id, course_id, payment_id, status, enrolled_at, progress, current_lesson_id
+        RETURNING {COLUMNS}
         """,
         user_id,
     )
@@ -153,9 +157,9 @@ async def complete(tx: Tx, completed: CourseCompleted) -> None:
 async def enrollment(db: Reader, *, id: UUID) -> Enrollment | None:
     """An enrolment, for whoever may know of all."""
     row = await db.fetchrow(
-        """
-        SELECT id, version, user_id, course_id, payment_id, status, enrolled_at, progress, current_lesson_id
-          FROM enrollments WHERE id = $1
+        f"""
+        SELECT {COLUMNS}
+          FROM enrollments AS e WHERE id = $1
         """,
         id,
     )
@@ -165,9 +169,8 @@ async def enrollment(db: Reader, *, id: UUID) -> Enrollment | None:
 async def visible_enrollment(db: Reader, *, id: UUID, caller_id: UUID, is_admin: bool) -> Enrollment | None:
     """An enrolment that is the caller's own or in a course of theirs."""
     row = await db.fetchrow(
-        """
-        SELECT e.id, e.version, e.user_id, e.course_id, e.payment_id, e.status, e.enrolled_at, e.progress,
-               e.current_lesson_id
+        f"""
+        SELECT {COLUMNS}
           FROM enrollments AS e JOIN courses_copy AS c USING (course_id)
          WHERE e.id = $1 AND (e.user_id = $2 OR c.instructor_id = $2 OR $3)
         """,
@@ -181,9 +184,9 @@ async def visible_enrollment(db: Reader, *, id: UUID, caller_id: UUID, is_admin:
 async def find(db: Reader, *, user_id: UUID, course_id: UUID) -> Enrollment | None:
     """The enrolment of a person in a course, a dropped one too."""
     row = await db.fetchrow(
-        """
-        SELECT id, version, user_id, course_id, payment_id, status, enrolled_at, progress, current_lesson_id
-          FROM enrollments WHERE user_id = $1 AND course_id = $2
+        f"""
+        SELECT {COLUMNS}
+          FROM enrollments AS e WHERE user_id = $1 AND course_id = $2
         """,
         user_id,
         course_id,
@@ -194,9 +197,9 @@ async def find(db: Reader, *, user_id: UUID, course_id: UUID) -> Enrollment | No
 async def page(db: Reader, *, after: UUID | None, limit: int) -> list[Enrollment]:
     """All enrolments by id, for the filling of copies."""
     rows = await db.fetch(
-        """
-        SELECT id, version, user_id, course_id, payment_id, status, enrolled_at, progress, current_lesson_id
-          FROM enrollments
+        f"""
+        SELECT {COLUMNS}
+          FROM enrollments AS e
          WHERE id > coalesce($1, '00000000-0000-0000-0000-000000000000'::uuid) ORDER BY id LIMIT $2
         """,
         after,
@@ -217,9 +220,8 @@ async def enrollments_of(
     """A person's enrolments, the latest first."""
     moment, id = before or (None, None)
     rows = await db.fetch(
-        """
-        SELECT e.id, e.version, e.user_id, e.course_id, e.payment_id, e.status, e.enrolled_at, e.progress,
-               e.current_lesson_id, c.title FROM enrollments AS e JOIN courses_copy AS c USING (course_id)
+        f"""
+        SELECT {COLUMNS}, c.title FROM enrollments AS e JOIN courses_copy AS c USING (course_id)
          WHERE e.user_id = $1 AND ($2::text IS NULL OR e.status = $2) AND ($3::uuid IS NULL OR e.course_id = $3)
            AND (e.enrolled_at, e.id) < (coalesce($4, 'infinity'::timestamptz),
                                         coalesce($5, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
@@ -241,9 +243,8 @@ async def students_of(
     """Who is enrolled in a course, the latest first."""
     moment, id = before or (None, None)
     rows = await db.fetch(
-        """
-        SELECT e.id, e.version, e.user_id, e.course_id, e.payment_id, e.status, e.enrolled_at, e.progress,
-               e.current_lesson_id, u.username, u.name, u.avatar_url
+        f"""
+        SELECT {COLUMNS}, u.username, u.name, u.avatar_url
           FROM enrollments AS e JOIN users_copy AS u USING (user_id)
          WHERE e.course_id = $1 AND e.status <> 'dropped' AND ($2::uuid IS NULL OR e.user_id = $2)
            AND (e.enrolled_at, e.id) < (coalesce($3, 'infinity'::timestamptz),
