@@ -1,7 +1,5 @@
 """What courses keeps of other services' entities, and what it does without them."""
 
-from uuid import UUID
-
 import pytest
 
 from moocflix.platform import intents
@@ -9,7 +7,6 @@ from moocflix.platform.errors import Unavailable
 from moocflix.platform.events import copies
 from moocflix.platform.ids import new_id
 from moocflix.services.courses import clients
-from moocflix.services.courses.clients import Strangers
 from moocflix.services.courses.deletion.model import Deletion
 from moocflix.services.courses.deletion.operations import DELETE_COURSE
 from moocflix.services.courses.service import service
@@ -83,17 +80,3 @@ async def test_a_deletion_waits_for_enrollments_to_come_back(platform: TestPlatf
     assert (await course.owner.put(path_of(course.id), {"title": "New"})).status_code == 409
     assert (await course.owner.delete(path_of(course.id))).status_code == 200
     assert len(await published(platform, "Course-Deletion")) == 1
-
-
-def test_a_no_is_forgotten_in_time_and_when_there_are_too_many() -> None:
-    strangers = Strangers(seconds=60)
-    course_id, first = new_id(), new_id()
-    strangers.add(first, course_id)
-    assert strangers.knows(first, course_id)
-    assert not strangers.knows(course_id, first)
-    for number in range(10_000):
-        strangers.add(UUID(int=number), course_id)
-    assert not strangers.knows(first, course_id)
-    forgetful = Strangers(seconds=0)
-    forgetful.add(first, course_id)
-    assert not forgetful.knows(first, course_id)

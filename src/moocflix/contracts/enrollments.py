@@ -6,6 +6,7 @@ from uuid import UUID
 
 from moocflix.platform.entity import Entity
 from moocflix.platform.events.envelope import Page, Payload, State, Topic
+from moocflix.platform.service import ServiceContext
 
 EnrollmentStatus = Literal["in_progress", "completed", "dropped"]
 
@@ -50,6 +51,17 @@ ENROLLMENT = Entity(
     page=EnrollmentPage,
     listed=lambda page: page.enrollments,
 )
+
+
+async def find_enrollment(context: ServiceContext, *, user_id: UUID, course_id: UUID) -> EnrollmentState | None:
+    """The enrolment of a person in a course; None where there is none, or it was dropped. Raises Unavailable."""
+    query = {"userId": user_id, "courseId": course_id}
+    answer: EnrollmentFound = await context.http("enrollments").get(
+        "/internal/enrollments/find", reply=EnrollmentFound, query=query
+    )
+    found = answer.enrollment
+    return None if found is None or found.status == "dropped" else found
+
 
 STUDENT_ENROLLED = Topic(
     "Student-Enrolled", "enrollments", EnrollmentState, key="enrollment_id", aliases=("user_enrolled",)

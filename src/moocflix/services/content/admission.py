@@ -3,10 +3,10 @@
 from uuid import UUID
 
 from moocflix.contracts.courses import COURSE
+from moocflix.contracts.enrollments import find_enrollment
 from moocflix.platform.auth.principal import Principal
 from moocflix.platform.errors import CopyMissing
 from moocflix.platform.service import ServiceContext
-from moocflix.services.content import clients
 from moocflix.services.content.course import sql as course_sql
 from moocflix.services.content.course.model import CourseCopy, CourseNotFound
 from moocflix.services.content.enrollment import sql as enrollment_sql
@@ -31,13 +31,13 @@ async def is_admitted(
     it asks is away.
     """
     noes = context.part(Parts).noes
-    if noes.has(user_id=user_id, course_id=course_id):
+    if (user_id, course_id) in noes:
         return False
     admitted = (is_open or await _is_open(context, course_id)) and (
         enrolled or await _is_enrolled(context, user_id=user_id, course_id=course_id)
     )
     if not admitted:
-        noes.add(user_id=user_id, course_id=course_id)
+        noes.add((user_id, course_id))
     return admitted
 
 
@@ -51,8 +51,8 @@ async def _is_open(context: ServiceContext, course_id: UUID) -> bool:
 
 
 async def _is_enrolled(context: ServiceContext, *, user_id: UUID, course_id: UUID) -> bool:
-    state = await clients.find_enrollment(context, user_id=user_id, course_id=course_id)
-    if state is None or state.status == "dropped":
+    state = await find_enrollment(context, user_id=user_id, course_id=course_id)
+    if state is None:
         return False
     async with context.database.transaction() as tx:
         await enrollment_sql.upsert_enrollment(tx, state)

@@ -1,29 +1,9 @@
-"""What a process remembers so as not to ask again: recent refusals, and where renditions are stored."""
+"""What a process remembers so as not to ask again: where renditions are stored."""
 
 from collections import OrderedDict
-from time import monotonic
 from uuid import UUID
 
-_NO_SECONDS = 5.0
 _KEPT = 10_000
-
-
-class RecentNoes:
-    """Remembers for a few seconds that somebody is not enrolled, so that one who keeps asking is asked about once."""
-
-    def __init__(self) -> None:
-        """Nothing is remembered at first."""
-        self._until: dict[tuple[UUID, UUID], float] = {}
-
-    def add(self, *, user_id: UUID, course_id: UUID) -> None:
-        """Remember a no."""
-        if len(self._until) >= _KEPT:
-            self._until.clear()
-        self._until[user_id, course_id] = monotonic() + _NO_SECONDS
-
-    def has(self, *, user_id: UUID, course_id: UUID) -> bool:
-        """Whether the answer was no a moment ago."""
-        return self._until.get((user_id, course_id), 0.0) > monotonic()
 
 
 class KnownPrefixes:

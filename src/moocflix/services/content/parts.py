@@ -3,17 +3,21 @@
 import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import UUID
 
 from moocflix.platform.auth.revocations import Revocations
 from moocflix.platform.data_folder import own_folder
+from moocflix.platform.expiring import ExpiringSet
 from moocflix.platform.secrets import Secrets
 from moocflix.platform.service import ServiceContext
 from moocflix.platform.settings import PlatformSettings
 from moocflix.services.content.media.examination import Examiner
 from moocflix.services.content.media.findings import Bounds
-from moocflix.services.content.memory import KnownPrefixes, RecentNoes
+from moocflix.services.content.memory import KnownPrefixes
 from moocflix.services.content.settings import ContentSettings
 from moocflix.services.content.tokens import PlaybackTokens
+
+_NO_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +29,8 @@ class Parts:
     scratch: Path
     """A folder for files that are being worked on, on this machine."""
     transcoders: asyncio.Semaphore
-    noes: RecentNoes = field(default_factory=RecentNoes)
+    noes: ExpiringSet[tuple[UUID, UUID]] = field(default_factory=lambda: ExpiringSet(seconds=_NO_SECONDS))
+    """Who was not let into which course a moment ago, so that one who keeps asking is asked about once."""
     prefixes: KnownPrefixes = field(default_factory=KnownPrefixes)
 
 
