@@ -55,7 +55,7 @@ async def measure(office: PostOffice, servers: dict[str, Any], options: argparse
 
 
 async def bare_kafka(settings: Settings, events: int) -> float:
-    """The producer as the relay sets it, in batches as large as those under way there, records made beforehand."""
+    """The producer alone, with several requests under way, in batches as large as the relay's; records made first."""
     producer = Producer(
         {"bootstrap.servers": settings.of(KafkaSettings).servers, "enable.idempotence": True, "acks": "all",
          "linger.ms": 2}

@@ -31,10 +31,15 @@ class Sender:
         """Within a running event loop."""
         self.broken = False
         # No time limit: a message that was given up would be overtaken by the next of its key. The relay's batches
-        # bound what waits here.
+        # bound what waits here. One request at a time: the broker takes any number of a producer that is new to a
+        # partition, so that a second request gets in where the first was refused (the topic is just being made, or
+        # has no leader), and librdkafka then counts the first as delivered. It lost events so.
         self._producer = Producer(
-            {**client, "enable.idempotence": True, "acks": "all", "message.timeout.ms": 0, "linger.ms": 2}
-        )
+            {
+                **client, "enable.idempotence": True, "acks": "all", "max.in.flight.requests.per.connection": 1,
+                "message.timeout.ms": 0, "linger.ms": 2,
+            }
+        )  # fmt: skip
         self._sent = asyncio.Event()
         self._polling = asyncio.create_task(self._poll())
 
