@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -52,7 +53,7 @@ def lying_in(servers: str, names: Sequence[str]) -> set[UUID]:
         left = sum(consumer.get_watermark_offsets(place, timeout=30)[1] for place in places)
         consumer.assign(places)
         while left:
-            records = consumer.consume(min(left, 1000), 30)
+            records: list[Any] = consumer.consume(min(left, 1000), 30)
             assert records, f"{left} are left, and nothing comes"
             left -= len(records)
             found |= {UUID(dict(record.headers())["ce_id"].decode()) for record in records}
