@@ -158,7 +158,12 @@ async def running(worker: Worker) -> tuple[asyncio.Event, "asyncio.Task[None]"]:
 
 async def effects(office: PostOffice) -> list[tuple[UUID, int]]:
     """What the archive's reactions have done, in order."""
-    rows = await office.database("archive", size=1).reader.fetch("SELECT id, version FROM effects ORDER BY number")
+    # Not kept open: who waits for them looks a hundred times a second.
+    connection = await asyncpg.connect(office.urls.admin)
+    try:
+        rows = await connection.fetch("SELECT id, version FROM archive.effects ORDER BY number")
+    finally:
+        await connection.close()
     return [(row["id"], row["version"]) for row in rows]
 
 
