@@ -43,6 +43,13 @@ def test_every_topic_is_listed_with_who_publishes_it() -> None:
     assert ["Course-Creation", "courses"] in [words[:2] for words in lines]
 
 
+@pytest.mark.parametrize("limit", ["-1", "0", "100001"])
+def test_a_number_of_dead_letters_that_cannot_be_is_refused(limit: str) -> None:
+    refused = CliRunner().invoke(moocflix, ["events", "dead", "list", "--limit", limit])
+    assert refused.exit_code == 2
+    assert "is not in the range 1<=x<=100000" in refused.output
+
+
 def test_dead_letters_are_not_dropped_by_mistake() -> None:
     refused = CliRunner().invoke(moocflix, ["events", "dead", "drop", "users", "--yes"])
     assert refused.exit_code == 2

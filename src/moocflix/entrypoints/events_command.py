@@ -70,7 +70,9 @@ _all = click.option("--all", "everything", is_flag=True, help="Every message of 
 @dead.command("list")
 @click.argument("group", required=False)
 @_topic
-@click.option("--limit", default=100, show_default=True, help="At most so many of each group.")
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="At most so many of each group."
+)
 @click.pass_obj
 def list_dead(settings: Settings, group: str | None, topic: str | None, limit: int) -> None:
     """List the dead letters of GROUP (a service), or of all, the oldest first."""
