@@ -1,11 +1,15 @@
 """`moocflix users`: admins and keys from the command line."""
 
 import asyncio
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import click.testing
 import pytest
 
+from moocflix.entrypoints.faults import sentence
 from moocflix.entrypoints.users import users
 from moocflix.platform.auth.signer import CurrentSigner
 from moocflix.platform.settings import Settings, load
@@ -18,6 +22,15 @@ ADMIN = ["create-admin", "--email", "root@example.org", "--name", "Root"]
 async def moocflix(settings: Settings, *arguments: str, typed: str | None = None) -> click.testing.Result:
     runner = click.testing.CliRunner()
     return await asyncio.to_thread(runner.invoke, users, arguments, obj=settings, input=typed)
+
+
+def refused(result: click.testing.Result) -> str:
+    """The one sentence that the person is told."""
+    assert (result.exit_code, result.output) == (1, "")
+    assert isinstance(result.exception, Exception)
+    said = sentence(result.exception)
+    assert said is not None, result.exception
+    return said
 
 
 async def test_it_makes_an_admin_who_can_sign_in(platform: TestPlatform) -> None:
@@ -50,15 +63,13 @@ async def test_a_taken_address_is_refused_in_one_sentence(platform: TestPlatform
     ada = await platform.person()
     arguments = ["create-admin", "--email", ada.email, "--name", "Root", "--password-stdin"]
     result = await moocflix(platform.settings, *arguments, typed=f"{PASSWORD}\n")
-    assert (result.exit_code, result.output) == (1, "Error: There is an account with this e-mail address already.\n")
+    assert refused(result) == "There is an account with this e-mail address already."
 
 
 @pytest.mark.parametrize("password", ["short", "password1", ""])
 async def test_a_weak_password_is_refused_in_one_sentence(platform: TestPlatform, password: str) -> None:
     result = await moocflix(platform.settings, *ADMIN, "--password-stdin", typed=f"{password}\n")
-    assert result.exit_code == 1
-    assert "password" in result.output.lower()
-    assert "Traceback" not in result.output
+    assert "password" in refused(result).lower()
 
 
 async def test_it_changes_the_key_that_signs(platform: TestPlatform) -> None:
@@ -72,25 +83,24 @@ async def test_it_changes_the_key_that_signs(platform: TestPlatform) -> None:
 
 async def test_without_a_database_it_says_what_to_do(tmp_path: Path) -> None:
     environ = {"MOOCFLIX_DATABASE_URL": "nonsense", "MOOCFLIX_DATA": str(tmp_path), "MOOCFLIX_CONFIG": "/dev/null"}
-    result = await moocflix(load(environ=environ), "rotate-keys")
-    assert result.exit_code == 1
-    assert "MOOCFLIX_DATABASE_URL" in result.output
+    assert "MOOCFLIX_DATABASE_URL" in refused(await moocflix(load(environ=environ), "rotate-keys"))
 
 
 async def test_before_the_first_start_there_are_no_accounts(platform: TestPlatform, data_folder: Path) -> None:
     url = platform.urls.in_database("not_there").admin
     environ = {"MOOCFLIX_DATABASE_URL": url, "MOOCFLIX_DATA": str(data_folder), "MOOCFLIX_CONFIG": "/dev/null"}
-    result = await moocflix(load(environ=environ), "rotate-keys")
-    assert (result.exit_code, "moocflix migrate" in result.output) == (1, True)
+    assert "moocflix migrate" in refused(await moocflix(load(environ=environ), "rotate-keys"))
 
 
-async def test_a_database_that_does_not_answer_is_named(tmp_path: Path) -> None:
+def test_a_database_that_does_not_answer_is_named(tmp_path: Path) -> None:
     url = "postgresql://postgres:secret@127.0.0.1:1/moocflix"  # pragma: allowlist secret
     environ = {"MOOCFLIX_DATABASE_URL": url, "MOOCFLIX_DATA": str(tmp_path), "MOOCFLIX_CONFIG": "/dev/null"}
-    result = await moocflix(load(environ=environ), "rotate-keys")
-    assert result.exit_code == 1
-    assert result.output.startswith("Error: The database moocflix cannot be reached")
-    assert "secret" not in result.output
+    command = [sys.executable, "-m", "moocflix", "users", "rotate-keys"]
+    done = subprocess.run(command, env={**os.environ, **environ}, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("moocflix: The database moocflix cannot be reached")
+    assert done.stderr.count("\n") == 1
+    assert "secret" not in done.stderr
 
 
 async def test_its_help_says_where_the_password_comes_from(platform: TestPlatform) -> None:

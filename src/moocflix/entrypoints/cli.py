@@ -29,11 +29,11 @@ def moocflix() -> None:
 
 def main() -> None:
     """Run a command. What a person can do something about is said in a sentence; the exit code is 1 then."""
-    from moocflix.entrypoints.faults import sentence
-
     try:
         moocflix(prog_name="moocflix")
     except Exception as error:
+        from moocflix.entrypoints.faults import sentence
+
         said = sentence(error)
         if said is None:
             raise

@@ -15,6 +15,7 @@ from moocflix.entrypoints.faults import sentence
 from moocflix.entrypoints.migrate import running_database, sources
 from moocflix.entrypoints.settings import check_settings
 from moocflix.platform import data_folder
+from moocflix.platform.errors import OperatorError
 from moocflix.platform.migrations import examine_database
 from moocflix.platform.postgres_address import running_address
 from moocflix.platform.settings import DatabaseSettings, PlatformSettings, Settings, SettingsError
@@ -25,7 +26,7 @@ _LITTLE_SPACE = 2_000_000_000
 _FFMPEG_SECONDS = 20
 
 
-class Fault(Exception):
+class Fault(OperatorError):
     """A check that failed; the text says how."""
 
 

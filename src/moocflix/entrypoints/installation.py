@@ -11,20 +11,19 @@ from typing import ClassVar
 from urllib.parse import urlsplit
 
 from moocflix import __version__
-from moocflix.entrypoints.shared import CannotStart
 from moocflix.entrypoints.supervisor import Child, Record, Signals, Stopped, Supervisor
 from moocflix.platform import data_folder
-from moocflix.platform.data_folder import DataFolderError
-from moocflix.platform.local_servers.child import LocalServerError
-from moocflix.platform.migration_files import MigrationError
-from moocflix.platform.postgres_place import PostgresError
+from moocflix.platform.errors import OperatorError
 from moocflix.platform.postgres_server import PostgresServer
 from moocflix.platform.process import FileLock, LockTaken
-from moocflix.platform.settings import HttpSettings, PlatformSettings, Settings, SettingsError
+from moocflix.platform.settings import HttpSettings, PlatformSettings, Settings
 
 _PORT_SECONDS = 10.0
 _FAILED_STARTS = 3
-_FAULTS = (DataFolderError, PostgresError, MigrationError, LocalServerError, SettingsError)
+
+
+class CannotStart(OperatorError):
+    """The platform cannot be started."""
 
 
 class Installation(ABC):
@@ -67,13 +66,11 @@ class Installation(ABC):
         return []
 
     def run_until_stopped(self) -> None:
-        """Run until a signal ends it. Raises CannotStart."""
+        """Run until a signal ends it. Raises OperatorError."""
         try:
             self._run()
         except Stopped:
             self._say("Stopped.")
-        except _FAULTS as fault:
-            raise CannotStart(str(fault)) from fault
         finally:
             self._stop()
 
@@ -140,7 +137,7 @@ class Installation(ABC):
                 self._postgres.start()
             self._postgres_due = 0.0
             self._supervisor.note()
-        except (*_FAULTS, OSError) as fault:
+        except (OperatorError, OSError) as fault:
             if self._postgres_due == 0.0:
                 self._say(f"{fault} It is tried again every {self.postgres_retry:.0f} s.")
             self._postgres_due = time.monotonic() + self.postgres_retry

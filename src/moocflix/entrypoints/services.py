@@ -1,5 +1,6 @@
 """The services that there are, in the order in which they were added to the platform."""
 
+from moocflix.platform.errors import OperatorError
 from moocflix.platform.service import Service
 from moocflix.services.content.service import service as content
 from moocflix.services.courses.service import service as courses
@@ -10,7 +11,7 @@ from moocflix.services.users.service import service as users
 SERVICES: tuple[Service, ...] = (users, courses, enrollments, progress, content)
 
 
-class UnknownService(Exception):
+class UnknownService(OperatorError):
     """A name that no service has."""
 
     def __init__(self, name: str) -> None:

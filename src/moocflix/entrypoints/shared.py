@@ -3,14 +3,11 @@
 import secrets
 from pathlib import Path
 
+from moocflix.entrypoints.installation import CannotStart
 from moocflix.platform.cache.settings import CacheSettings
 from moocflix.platform.local_servers import valkey
 from moocflix.platform.local_servers.child import LocalServerError, free_port
 from moocflix.platform.settings import HttpSettings, Settings
-
-
-class CannotStart(Exception):
-    """The platform cannot be started; the text is a sentence for the person who starts it."""
 
 
 class Shared:

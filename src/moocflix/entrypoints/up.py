@@ -20,7 +20,7 @@ from moocflix.platform.settings import DatabaseSettings, PostgresSettings, Setti
 
 
 def run(settings: Settings, *, logs: bool, workers: int | None = None, say: Callable[[str], None]) -> None:
-    """Run the platform until a signal ends it. Raises CannotStart.
+    """Run the platform until a signal ends it. Raises OperatorError.
 
     `logs` sends the processes' output to ours; `workers` server processes share the port.
     """

@@ -14,13 +14,9 @@ from moocflix.entrypoints.migrate import running_database
 from moocflix.entrypoints.runtime import Runtime
 from moocflix.platform.auth.passwords import PasswordHasher
 from moocflix.platform.clock import utc_now
-from moocflix.platform.data_folder import DataFolderError
 from moocflix.platform.database.urls import DatabaseUrls
-from moocflix.platform.errors import Refusal
 from moocflix.platform.ids import new_id
-from moocflix.platform.migration_files import MigrationError
 from moocflix.platform.migrations import is_migrated
-from moocflix.platform.postgres_place import PostgresError
 from moocflix.platform.service import ServiceContext
 from moocflix.platform.settings import Settings, SettingsError
 from moocflix.services.users.account import operations as accounts
@@ -121,14 +117,9 @@ def _password(settings: Settings, *, from_stdin: bool) -> str:
 
 
 def _run(settings: Settings, act: Callable[[ServiceContext], Awaitable[T]]) -> T:
-    """Act on the users service. Every refusal is one sentence and exit status 1."""
-    try:
-        with running_database(settings) as urls:
-            return asyncio.run(_with_context(settings, urls, act))
-    except Refusal as refusal:
-        raise click.ClickException(refusal.message) from refusal
-    except (SettingsError, DataFolderError, PostgresError, MigrationError) as fault:
-        raise click.ClickException(str(fault)) from fault
+    """Act on the users service."""
+    with running_database(settings) as urls:
+        return asyncio.run(_with_context(settings, urls, act))
 
 
 async def _with_context(settings: Settings, urls: DatabaseUrls, act: Callable[[ServiceContext], Awaitable[T]]) -> T:

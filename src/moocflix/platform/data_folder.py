@@ -5,11 +5,13 @@ import os
 import shutil
 from pathlib import Path
 
+from moocflix.platform.errors import OperatorError
+
 _MIN_FREE_BYTES = 64 * 1024 * 1024
 
 
-class DataFolderError(Exception):
-    """The data folder cannot be used; the text is for the person who starts the platform."""
+class DataFolderError(OperatorError):
+    """The data folder cannot be used."""
 
 
 def prepare(data: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Refusals: what a caller is told when something is not done.
+"""Refusals: what a caller is told when something is not done; and faults that a person at the command line can mend.
 
 A refusal's kind alone knows its status. Each refusal of a service is a subclass beside the code that raises it
 and builds its own sentence.
@@ -158,6 +158,10 @@ class Unavailable(_Later):
 
     def __init__(self, message: str = "A part that this needs is down.", *, retry_after: int = 2) -> None:
         super().__init__(message, retry_after=retry_after)
+
+
+class OperatorError(Exception):
+    """The base of what the person who ran a command can do something about; the text is a sentence for them."""
 
 
 class CopyMissing(Exception):

@@ -5,13 +5,15 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from moocflix.platform.errors import OperatorError
+
 PLATFORM = Path(__file__).parent / "migrations_sql"
 _FILE = re.compile(r"(?P<number>\d{4})_(?P<phase>pre|post)_[a-z0-9_]+\.sql")
 _OLDEST = re.compile(r"^-- oldest-code: *(\d+\.\d+\.\d+) *$", re.MULTILINE)
 
 
-class MigrationError(Exception):
-    """The database cannot be brought up to this code; the text is for the person who starts the platform."""
+class MigrationError(OperatorError):
+    """The database cannot be brought up to this code."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from moocflix.platform.data_folder import own_folder
+from moocflix.platform.errors import OperatorError
 
 K = TypeVar("K")
 
@@ -29,8 +30,8 @@ _SYSTEM_BINARIES = ("/usr/lib/postgresql", "/usr/local/pgsql", "/opt/homebrew/op
 _OLDEST_MAJOR = 15
 
 
-class PostgresError(Exception):
-    """The embedded PostgreSQL cannot be used; the text is a sentence for the person who starts the platform."""
+class PostgresError(OperatorError):
+    """The embedded PostgreSQL cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)

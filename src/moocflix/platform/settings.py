@@ -14,12 +14,14 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import fields
 
+from moocflix.platform.errors import OperatorError
+
 PREFIX = "MOOCFLIX_"
 SHORT_FORMS = {"MOOCFLIX_PORT": "MOOCFLIX_HTTP_PORT", "MOOCFLIX_DATA": "MOOCFLIX_PLATFORM_DATA"}
 
 
-class SettingsError(Exception):
-    """A setting that cannot be used; its text is for the person who starts the platform."""
+class SettingsError(OperatorError):
+    """A setting that cannot be used."""
 
 
 class SecretText(str):

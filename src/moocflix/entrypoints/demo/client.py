@@ -6,12 +6,14 @@ from typing import Any
 
 import httpx
 
+from moocflix.platform.errors import OperatorError
+
 TRIES = 20
 LATER = (429, 503)
 
 
-class CallFailedError(Exception):
-    """The platform refused, or did not answer; the text is a sentence for the person who runs the demo."""
+class CallFailedError(OperatorError):
+    """The platform refused, or did not answer."""
 
     def __init__(self, message: str, status: int | None = None) -> None:
         super().__init__(message)

@@ -1,7 +1,6 @@
 """The command `moocflix demo`."""
 
 import os
-import sys
 from collections.abc import Callable
 
 import click
@@ -11,10 +10,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from moocflix.entrypoints.demo import catalogue, learning, teaching
 from moocflix.entrypoints.demo.catalogue import Catalogue, Learner
-from moocflix.entrypoints.demo.client import Caller, CallFailedError
+from moocflix.entrypoints.demo.client import Caller
 from moocflix.entrypoints.demo.people import Account, Door
 from moocflix.entrypoints.demo.teaching import Desk
-from moocflix.entrypoints.demo.videos import FilmNotMadeError
 
 PASSWORD = "learning-never-stops"  # noqa: S105  # pragma: allowlist secret - of people that do not exist
 
@@ -30,12 +28,8 @@ def demo(url: str | None, password: str, film_seconds: int) -> None:
     """
     console = Console(soft_wrap=True, highlight=False)
     address = url or f"http://127.0.0.1:{os.environ.get('MOOCFLIX_PORT', '8000')}"
-    try:
-        with httpx.Client(base_url=address, timeout=httpx.Timeout(60)) as http, _progress(console) as progress:
-            Filling(http, progress, password=password, seconds=film_seconds).run(catalogue.read())
-    except (CallFailedError, FilmNotMadeError) as fault:
-        console.print(str(fault), style="red", markup=False, soft_wrap=True)
-        sys.exit(1)
+    with httpx.Client(base_url=address, timeout=httpx.Timeout(60)) as http, _progress(console) as progress:
+        Filling(http, progress, password=password, seconds=film_seconds).run(catalogue.read())
     console.print(f"The catalogue is there: {address}/api/v1/courses lists it, {address}/docs browses the API.")
     console.print(f"Everybody's password is {password}", markup=False)
     console.print(

@@ -6,6 +6,7 @@ from pathlib import Path
 import imageio_ffmpeg
 
 from moocflix.entrypoints.demo.catalogue import Clip
+from moocflix.platform.errors import OperatorError
 
 PICTURES: dict[Clip, str] = {
     "mandelbrot": "mandelbrot=size=960x540:rate=25:start_scale=2.4:end_scale=0.004:end_pts=340:maxiter=900",
@@ -20,12 +21,8 @@ SOUNDS: dict[Clip, str] = {
 }
 
 
-class FilmNotMadeError(Exception):
-    """ffmpeg could not draw a film; the text is what it said last."""
-
-
 def make(clip: Clip, *, seconds: int, folder: Path) -> Path:
-    """Draw a film of this length as an MP4 file in this folder."""
+    """Draw a film of this length as an MP4 file in this folder. Raises OperatorError."""
     path = folder / f"{clip}.mp4"
     length = str(seconds)
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error", "-y"]
@@ -34,5 +31,5 @@ def make(clip: Clip, *, seconds: int, folder: Path) -> Path:
     command += ["-c:a", "aac", "-b:a", "96k", "-movflags", "+faststart", "-shortest", str(path)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=300)
     if done.returncode:
-        raise FilmNotMadeError(done.stderr.strip()[-300:])
+        raise OperatorError(f"ffmpeg could not draw a film: {done.stderr.strip()[-300:]}")
     return path

@@ -34,7 +34,7 @@ _CONNECTIONS = 200
 
 
 def run(settings: Settings, *, say: Callable[[str], None]) -> None:
-    """Run the distributed platform until a signal ends it. Raises CannotStart."""
+    """Run the distributed platform until a signal ends it. Raises OperatorError."""
     with Signals().caught() as signals:
         Distribution(settings, signals, say=say).run_until_stopped()
 

@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from moocflix.platform.errors import OperatorError
 from moocflix.platform.process import dying_with_me
 
 _POLL_SECONDS = 0.1
 
 
-class LocalServerError(Exception):
-    """A server that cannot be started; the text is for the person who wants it."""
+class LocalServerError(OperatorError):
+    """A server that cannot be started."""
 
 
 def free_port() -> int:
