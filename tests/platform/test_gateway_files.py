@@ -83,6 +83,19 @@ def _asks(methods: Any) -> Any:
     return asks
 
 
+@pytest.mark.parametrize("rate", [1, 5, 19, 2000])
+def test_envoys_limit_is_the_one_that_is_set(rate: int) -> None:
+    place = envoy.EnvoyPlace(host="::1", port=1, services=PLACES, body_limit=1000, requests_per_second=rate)
+    manager = envoy.config(SERVICES, place)["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]
+    (limit,) = [one for one in manager["typed_config"]["http_filters"] if one["name"].endswith("local_ratelimit")]
+    bucket = limit["typed_config"]["token_bucket"]
+    seconds = float(bucket["fill_interval"].removesuffix("s"))
+    assert bucket["tokens_per_fill"] / seconds == pytest.approx(rate)
+    assert bucket["max_tokens"] == rate
+    # Envoy takes no shorter one.
+    assert seconds >= 0.05
+
+
 def test_a_service_is_looked_for_by_its_name_unless_said_otherwise(tmp_path: Path) -> None:
     clusters = json.loads(command.envoy_text(settings_of(tmp_path)))["static_resources"]["clusters"]
     for name, cluster in zip(NAMES, clusters, strict=False):

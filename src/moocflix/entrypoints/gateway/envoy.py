@@ -202,11 +202,14 @@ def _tokens(paths: list[PublicPath]) -> Config:
 
 def _rate_limit(place: EnvoyPlace) -> Config:
     rate = place.requests_per_second
+    # Some ten times a second, and so many that it comes to the rate exactly.
+    filled = -(-rate // 10)
+    bucket = {"max_tokens": rate, "tokens_per_fill": filled, "fill_interval": f"{filled / rate:.9f}s"}
     everything = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
     filter_config = {
         "@type": f"{_FILTERS}.local_ratelimit.v3.LocalRateLimit",
         "stat_prefix": "coarse",
-        "token_bucket": {"max_tokens": rate, "tokens_per_fill": max(1, rate // 10), "fill_interval": "0.1s"},
+        "token_bucket": bucket,
         "filter_enabled": everything,
         "filter_enforced": everything,
     }
