@@ -21,7 +21,7 @@ export COVERAGE_FILE := $(CURDIR)/.coverage
 help: ## Say what the targets do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target says; do printf '%-17s %s\n' "$$target" "$$says"; done
 	@echo
-	@echo 'MOOCFLIX_PORT and MOOCFLIX_DATA choose another port (8000) and data folder (.moocflix) for run and demo.'
+	@echo 'MOOCFLIX_PORT and MOOCFLIX_DATA choose another port (8000) and data folder (.moocflix) for run, distributed and demo.'
 
 run: .venv/run.done ## Start the platform on http://127.0.0.1:8000; Ctrl-C stops it
 	@exec $(BIN)/moocflix up

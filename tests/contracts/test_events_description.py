@@ -16,6 +16,7 @@ import yaml
 from moocflix.contracts.courses import CourseState
 from moocflix.entrypoints import asyncapi
 from moocflix.entrypoints.services import SERVICES
+from moocflix.platform.events.cloudevents import NAMES
 from moocflix.platform.events.compatibility import breaks
 from moocflix.platform.events.description import description
 from moocflix.platform.events.envelope import Payload, State, Topic
@@ -195,3 +196,8 @@ def test_one_change_of_a_real_payload_is_named_wherever_it_is_sent(described: di
         f"{name}.price: the field is gone."
         for name in ("Course-Creation", "course_created", "Course-Update", "Course-Updated", "course_updated")
     ]
+
+
+def test_every_attribute_that_is_sent_is_named_to_those_who_read() -> None:
+    page = (DOCS / "howto" / "add-a-consumer.md").read_text(encoding="utf-8")
+    assert [name for name in NAMES if f"`ce_{name}`" not in page] == []
