@@ -91,6 +91,21 @@ def test_what_could_not_be_written_down_is_written_later_and_complained_of_once(
     run.until(run.is_written)
 
 
+def test_what_has_ended_is_not_written_down_while_it_waits_to_be_started_again(run: Run) -> None:
+    run.log.parent.mkdir()
+    run.supervisor.start()
+    run.kill()
+    # Gone, so that it cannot be started again, however soon that is due.
+    run.log.unlink()
+    run.log.parent.rmdir()
+    assert run.is_written()
+    mark = run.child.mark
+    assert mark is not None
+    os.kill(mark.pid, 9)
+    run.until(lambda: run.child.mark is None)
+    assert run.record.marks == []
+
+
 def test_a_log_that_is_gone_stops_nothing(run: Run) -> None:
     run.log.parent.mkdir()
     run.supervisor.start()

@@ -131,6 +131,7 @@ class Installation(ABC):
         if self._postgres is None or self._postgres.pid is not None or time.monotonic() < self._postgres_due:
             return
         if self._postgres_due == 0.0:
+            self._supervisor.note()
             self._say("PostgreSQL has ended; it is started again.")
         try:
             with self._signals.interrupting():

@@ -248,6 +248,8 @@ class Supervisor:
         for child in self._children:
             ended = child.look()
             if ended:
+                # Until it is, nobody shall read of it that it runs.
+                self._written = False
                 self._say(f"The {child.name} has ended ({ended}); it is started again.")
             if child.seconds_to_start() == 0 and not self._signals.stops:
                 self._start(child)
@@ -257,7 +259,7 @@ class Supervisor:
             self._write()
 
     def note(self) -> None:
-        """Another process than a child was started: what runs is written down anew."""
+        """Another process than a child has ended or was started: what runs is written down anew."""
         self._written = False
 
     def stop(self) -> None:

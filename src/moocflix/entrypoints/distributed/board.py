@@ -12,7 +12,7 @@ from moocflix.platform.process import ProcessMark
 
 
 class Board(Record):
-    """Written anew whenever a process is started, so that its pids are those of living processes."""
+    """Written anew whenever a process has ended or is started, so that its pids are those of living processes."""
 
     def __init__(self, data: Path, *, running: Callable[[], Mapping[str, int]]) -> None:
         """`running` says the processes' ids by their names."""
