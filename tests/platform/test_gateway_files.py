@@ -187,6 +187,12 @@ def test_processes_are_told_their_own_ports_and_everybodys_addresses(tmp_path: P
     assert len(set(ports)) == len(ports)
 
 
+def test_proxies_before_the_gateway_are_believed_too(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, HTTP_TRUSTED_PROXIES="192.0.2.7,192.0.2.8")
+    told = load(environ={"MOOCFLIX_CONFIG": os.devnull, **Layout(settings, NAMES).environment({"users": "a"})})
+    assert told.of(HttpSettings).trusted_proxies == ["127.0.0.1", "192.0.2.7", "192.0.2.8"]
+
+
 def test_the_board_is_true_after_a_restart_and_gone_after_a_stop(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     running = {"users": 11, "valkey": 12}

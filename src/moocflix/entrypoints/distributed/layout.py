@@ -109,7 +109,8 @@ class Layout:
             **inherited,
             "MOOCFLIX_PLATFORM_DATA": str(self.data),
             "MOOCFLIX_PLATFORM_PUBLIC_URL": public,
-            "MOOCFLIX_HTTP_TRUSTED_PROXIES": HERE,
+            # Envoy, and what the operator has before it.
+            "MOOCFLIX_HTTP_TRUSTED_PROXIES": ",".join([HERE, *self._http.trusted_proxies]),
             "MOOCFLIX_STORAGE_KIND": "s3",
             "MOOCFLIX_STORAGE_S3_ENDPOINT": self.s3.url,
             "MOOCFLIX_STORAGE_S3_REGION": REGION,
