@@ -13,7 +13,7 @@ def test_a_folder_that_make_run_has_filled_is_no_place_for_a_distributed_platfor
     (tmp_path / "secrets").mkdir()
     (tmp_path / "secrets" / "postgres-password").touch()
     data_folder.claim(tmp_path, distributed=False)
-    with pytest.raises(DataFolderError, match=r"those of `make run`.* MOOCFLIX_DATA; `moocflix move`"):
+    with pytest.raises(DataFolderError, match=r"those of `make run`.* MOOCFLIX_DATA: it starts empty"):
         data_folder.claim(tmp_path, distributed=True)
 
 

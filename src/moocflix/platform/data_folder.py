@@ -48,7 +48,7 @@ def claim(folder: Path, *, distributed: bool) -> None:
     if distributed and not mark.is_dir() and (folder / "secrets" / "postgres-password").exists():
         raise DataFolderError(
             f"The data in {folder} are those of `make run`. Set another folder for the distributed platform with "
-            "MOOCFLIX_DATA; `moocflix move` brings the data along."
+            "MOOCFLIX_DATA: it starts empty."
         )
     if not distributed and mark.is_dir():
         raise DataFolderError(
