@@ -10,10 +10,13 @@ import httpx
 import pytest
 from moto.server import ThreadedMotoServer
 
+from moocflix.entrypoints.addresses import check_addresses
 from moocflix.entrypoints.move import SecretsDiffer, carry_secrets, move_files, routes, settings_of
 from moocflix.entrypoints.services import SERVICES
+from moocflix.entrypoints.settings import check_settings
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.events.groups import topics_by_source
+from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.migrations import migrate
 from moocflix.platform.moving import SchemasDiffer, TargetInUse, move_tables
 from moocflix.platform.secrets import Secrets
@@ -184,3 +187,15 @@ def test_the_target_is_a_file_of_settings(tmp_path: Path) -> None:
     file.write_text("PORT=1\n")
     with pytest.raises(SettingsError, match="must have lines such as"):
         settings_of(file)
+
+
+def test_the_example_of_the_page_is_a_distributed_installation(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/howto/move-to-distributed.md").read_text(encoding="utf-8")
+    (example,) = [block for block in page.split("```") if block.startswith("sh\n# distributed.env\n")]
+    file = tmp_path / "distributed.env"
+    file.write_text(example.removeprefix("sh\n"))
+    settings = settings_of(file)
+    assert check_settings(settings) == []
+    check_addresses(settings, here=(), services=NAMES)
+    assert settings.of(EventsSettings).bus != "postgres"
+    assert all(settings.value(f"MOOCFLIX_DATABASE_{name.upper()}_URL") for name in NAMES)
