@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import moocflix.services
+from moocflix.platform import data_folder
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.migrations import MigrationSource, migrate
 from moocflix.platform.postgres_address import running_address
@@ -31,10 +32,16 @@ def run(settings: Settings, *, pre_only: bool = False, report: Callable[[str], N
 def running_database(settings: Settings, *, alone: bool = False) -> Iterator[DatabaseUrls]:
     """The platform's database, running: as it is, or started here for as long as this lasts.
 
-    `alone` takes no embedded one that another process has started. Raises PostgresError.
+    `alone` takes no embedded one that another process has started. Raises PostgresError, and DataFolderError where the
+    folder is a distributed platform's.
     """
-    data = settings.of(PlatformSettings).data
-    if settings.of(DatabaseSettings).url or (not alone and running_address(data) is not None):
+    data = settings.of(PlatformSettings).data.expanduser().absolute()
+    if settings.of(DatabaseSettings).url:
+        yield DatabaseUrls.of(settings)
+        return
+    # While that runs, its settings have led elsewhere; what it leaves behind has no database for all.
+    data_folder.refuse_stopped(data)
+    if not alone and running_address(data) is not None:
         yield DatabaseUrls.of(settings)
         return
     server = PostgresServer(data, options=PostgresOptions.of(settings.of(PostgresSettings)))

@@ -8,6 +8,7 @@ from pathlib import Path
 from moocflix.platform.errors import OperatorError
 
 _MIN_FREE_BYTES = 64 * 1024 * 1024
+_MARK = "kafka"
 
 
 class DataFolderError(OperatorError):
@@ -44,8 +45,8 @@ def claim(folder: Path, *, distributed: bool) -> None:
 
     A distributed one has a folder for Kafka from its first moment on, an embedded one never.
     """
-    mark = folder / "kafka"
-    if distributed and not mark.is_dir() and (folder / "secrets" / "postgres-password").exists():
+    mark = folder / _MARK
+    if distributed and not mark.is_dir() and is_embedded(folder):
         raise DataFolderError(
             f"The data in {folder} are those of `make run`. Set another folder for the distributed platform with "
             "MOOCFLIX_DATA: it starts empty."
@@ -57,6 +58,20 @@ def claim(folder: Path, *, distributed: bool) -> None:
         )
     if distributed:
         own_folder(mark)
+
+
+def is_embedded(folder: Path) -> bool:
+    """Whether an embedded platform has made its database here."""
+    return not (folder / _MARK).is_dir() and (folder / "secrets" / "postgres-password").exists()
+
+
+def refuse_stopped(folder: Path) -> None:
+    """Refuse to work on what a distributed platform has left: only it can start that. Raises DataFolderError."""
+    if (folder / _MARK).is_dir():
+        raise DataFolderError(
+            f"The data in {folder} are those of `make distributed`, which is not running: start it first, and wait "
+            "until it is ready."
+        )
 
 
 def check_space(folder: Path) -> None:
