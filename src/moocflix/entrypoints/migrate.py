@@ -7,7 +7,7 @@ from pathlib import Path
 
 import moocflix.services
 from moocflix.platform import data_folder
-from moocflix.platform.database.urls import DatabaseUrls
+from moocflix.platform.database.urls import DatabaseUrls, has_own
 from moocflix.platform.migrations import MigrationSource, migrate
 from moocflix.platform.postgres_address import running_address
 from moocflix.platform.postgres_options import PostgresOptions
@@ -41,7 +41,8 @@ def running_database(settings: Settings, *, alone: bool = False) -> Iterator[Dat
         return
     # While that runs, its settings have led elsewhere; what it leaves behind has no database for all.
     data_folder.refuse_stopped(data)
-    if not alone and running_address(data) is not None:
+    apart = any(has_own(settings, source.name) for source in sources())
+    if (not alone and running_address(data) is not None) or (apart and not data_folder.is_embedded(data)):
         yield DatabaseUrls.of(settings)
         return
     server = PostgresServer(data, options=PostgresOptions.of(settings.of(PostgresSettings)))

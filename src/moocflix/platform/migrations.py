@@ -97,13 +97,14 @@ async def check_code(service: Reader, schema: str, *, code: str = __version__) -
 
 async def is_migrated(urls: DatabaseUrls, schema: str) -> bool:
     """Whether anything was ever migrated in this service's schema. Raises MigrationError."""
-    admin = urls.admin_of(schema)
+    # A process of this service alone has no administrator's.
+    url = urls.admin_of(schema) if urls.admin else urls.service(schema)
     try:
-        connection = await asyncpg.connect(admin)
+        connection = await asyncpg.connect(url)
     except asyncpg.InvalidCatalogNameError:
         return False
     except (OSError, asyncpg.InvalidAuthorizationSpecificationError) as error:
-        raise MigrationError(f"The database {database_name(admin)} cannot be reached: {error}.") from error
+        raise MigrationError(f"The database {database_name(url)} cannot be reached: {error}.") from error
     try:
         return await connection.fetchval("SELECT to_regclass($1)", f"{schema}.schema_migrations") is not None
     finally:
@@ -264,11 +265,12 @@ async def examine_database(urls: DatabaseUrls, sources: Sequence[Source], *, cod
             await connection.close()
         _check_code(source.name, applied, files, code)
         waiting += sum(migration.name not in applied for migration in files)
-    return await _state(urls, waiting)
+    first = sources[0].name
+    return await _state(urls.admin_of(first) if waiting else urls.bus_of(first), waiting)
 
 
-async def _state(urls: DatabaseUrls, waiting: int) -> DatabaseState:
-    connection = await asyncpg.connect(urls.bus if not waiting else urls.admin)
+async def _state(url: str, waiting: int) -> DatabaseState:
+    connection = await asyncpg.connect(url)
     try:
         row = await connection.fetchrow(
             "SELECT split_part(current_setting('server_version'), ' ', 1) AS version, "

@@ -21,7 +21,7 @@ BUS = "moocflix_bus"
 
 
 class DatabaseAway(SettingsError):
-    """The embedded PostgreSQL does not run."""
+    """The embedded PostgreSQL does not run, and no other is named."""
 
 
 def role_of(service: str) -> str:
@@ -31,63 +31,63 @@ def role_of(service: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class DatabaseUrls:
-    """The URLs of one installation. `admin` is that of a role that may create roles, in the platform's database."""
+    """The URLs of one installation. `admin` is that of a role that may create roles, in the platform's database.
+
+    It is empty where there is none: a process of services with databases of their own has no use for it.
+    """
 
     admin: str = field(repr=False)
     key: bytes = field(repr=False)
     apart: Callable[[str], str | None] = field(default=lambda _variable: None, repr=False)
     """Looks a variable of the environment up."""
+    away: str = ""
+    """Why there is no `admin`."""
 
     @classmethod
     def of(cls, settings: Settings) -> "DatabaseUrls":
-        """As the settings say. Raises DatabaseAway where the embedded server does not run."""
+        """As the settings say. Raises SettingsError for a URL that cannot be one."""
         key = Secrets.of(settings).key("database", purpose="passwords of roles")
         url = settings.of(DatabaseSettings).url
         if url:
             return cls(admin=_checked("MOOCFLIX_DATABASE_URL", url), key=key, apart=settings.value)
         data = settings.of(PlatformSettings).data
         address = running_address(data)
-        if address is None:
-            raise DatabaseAway(
-                f"The embedded database of {data} does not run. Start the platform with `moocflix up`, or set "
-                "MOOCFLIX_DATABASE_URL."
-            )
-        return cls(admin=address.dsn(DATABASE), key=key, apart=settings.value)
+        away = "" if address else f"The embedded database of {data} does not run."
+        return cls(admin=address.dsn(DATABASE) if address else "", key=key, apart=settings.value, away=away)
 
     @property
     def bus(self) -> str:
         """The bus adapter's URL of the platform's database."""
-        return self._as(self.admin, BUS)
+        return self._as(self._shared(), BUS)
 
     @property
     def owner(self) -> str:
         """The URL of the role that owns every schema and migrates it."""
-        return self.owner_at(self.admin)
+        return self.owner_at(self._shared())
 
     def owner_at(self, url: str) -> str:
         """The owner's URL of the database that another URL leads to."""
         return self._as(url, OWNER)
 
     def service(self, name: str) -> str:
-        """The URL with which a service connects."""
+        """The URL with which a service connects. Raises DatabaseAway, as the next ones do."""
         own = self._own(name)
-        return own or self._as(self.admin, role_of(name))
+        return own or self._as(self._shared(_variable(name)), role_of(name))
 
     def bus_of(self, name: str) -> str:
         """The bus adapter's URL of the database that holds this service's schema."""
-        own = self._own(name)
-        return self._as(own or self.admin, BUS)
+        return self._as(self._own(name) or self._shared(_variable(name)), BUS)
 
     def listener_of(self, name: str) -> str:
         """The same past a connection pooler, where `MOOCFLIX_DATABASE_<SERVICE>_DIRECT_URL` leads: for LISTEN."""
-        return self._as(self._given(name, "DIRECT_URL") or self._own(name) or self.admin, BUS)
+        return self._as(self._given(name, "DIRECT_URL") or self._own(name) or self._shared(_variable(name)), BUS)
 
     def admin_of(self, name: str) -> str:
         """The administrator's URL of the database that holds this service's schema; migrations alone need it."""
         place = self._given(name, "DIRECT_URL") or self._own(name)
         if place is None:
-            return self.admin
-        return self._given(name, "ADMIN_URL") or _at(self.admin, place)
+            return self._shared(_variable(name))
+        return self._given(name, "ADMIN_URL") or _at(self._shared(_variable(name, "ADMIN_URL")), place)
 
     def password(self, role: str) -> str:
         """A role's password, the same in every process and database."""
@@ -98,11 +98,18 @@ class DatabaseUrls:
         parts = urlsplit(self.admin)
         return replace(self, admin=urlunsplit(parts._replace(path=f"/{quote(database, safe='')}")))
 
+    def _shared(self, *instead: str) -> str:
+        """The administrator's URL, where none of the variables `instead` was set. Raises DatabaseAway."""
+        if not self.admin:
+            variables = " or ".join(["MOOCFLIX_DATABASE_URL", *instead])
+            raise DatabaseAway(f"{self.away} Start the platform with `moocflix up`, or set {variables}.")
+        return self.admin
+
     def _own(self, name: str) -> str | None:
         return self._given(name, "URL")
 
     def _given(self, name: str, kind: str) -> str | None:
-        variable = f"MOOCFLIX_DATABASE_{name.upper()}_{kind}"
+        variable = _variable(name, kind)
         url = self.apart(variable)
         return _checked(variable, url) if url else None
 
@@ -128,6 +135,15 @@ def server_of(url: str) -> tuple[str, ...]:
     parts = urlsplit(url)
     query = dict(parse_qsl(parts.query))
     return (parts.hostname or query.get("host", ""), str(parts.port or query.get("port", 5432)))
+
+
+def has_own(settings: Settings, service: str) -> bool:
+    """Whether this service has a database of its own, by the settings."""
+    return bool(settings.value(_variable(service)))
+
+
+def _variable(service: str, kind: str = "URL") -> str:
+    return f"MOOCFLIX_DATABASE_{service.upper()}_{kind}"
 
 
 def _at(admin: str, url: str) -> str:
