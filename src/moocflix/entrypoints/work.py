@@ -12,7 +12,7 @@ from moocflix.entrypoints.runtime import Runtime
 from moocflix.entrypoints.services import SERVICES, chosen
 from moocflix.entrypoints.settings import ServiceSettings
 from moocflix.platform import logs
-from moocflix.platform.database.urls import DatabaseUrls
+from moocflix.platform.database.urls import DatabaseUrls, has_own
 from moocflix.platform.events.brokers import open_broker
 from moocflix.platform.events.bus import Bus, by_database
 from moocflix.platform.events.groups import topics_by_source
@@ -39,7 +39,7 @@ async def _work(settings: Settings, services: Sequence[Service]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     urls = DatabaseUrls.of(settings)
-    runtime = _runtime(settings, services, urls)
+    runtime = runtime_of(settings, services, urls)
     await runtime.start(broadcasts=False)
     broker, poll = open_broker(settings), settings.of(EventsSettings).poll_seconds
     # Over a broker, the databases of others are none of our business.
@@ -51,10 +51,15 @@ async def _work(settings: Settings, services: Sequence[Service]) -> None:
         await runtime.stop()
 
 
-def _runtime(settings: Settings, services: Sequence[Service], urls: DatabaseUrls) -> Runtime:
-    """Where the services have addresses they are asked there; else all answer in memory, as beside one server."""
+def runtime_of(settings: Settings, services: Sequence[Service], urls: DatabaseUrls) -> Runtime:
+    """Where the services have addresses they are asked there; else all answer in memory, as beside one server.
+
+    That takes the databases of all, so one that works for some of them apart is not asked in memory. Raises
+    SettingsError.
+    """
     addresses = settings.of(ServiceSettings)
-    if not any(addresses.url(service.name) for service in SERVICES):
+    apart = len(services) < len(SERVICES) and any(has_own(settings, service.name) for service in SERVICES)
+    if not apart and not any(addresses.url(service.name) for service in SERVICES):
         return Runtime(settings, SERVICES, urls)
     check_addresses(settings, here=(), services=[service.name for service in SERVICES])
     return Runtime(settings, services, urls, answers=False, platform=SERVICES)
