@@ -31,7 +31,7 @@ async def test_a_service_starts_with_its_own_database_and_no_other(
     told = {"MOOCFLIX_DATABASE_USERS_URL": urls.service("users"), **ELSEWHERE}
     told["MOOCFLIX_SECRETS_FOLDER"] = f"{settings.value('MOOCFLIX_PLATFORM_DATA')}/secrets"
     own = settings_of(tmp_path, **told)
-    runtime = Runtime(own, chosen(["users"]), DatabaseUrls.of(own), platform=SERVICES)
+    runtime = Runtime(own, chosen(("users",)), DatabaseUrls.of(own), platform=SERVICES)
     await runtime.start()
     try:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(runtime.public), base_url="http://users") as http:
@@ -66,4 +66,4 @@ def test_a_service_without_a_database_is_told_which_variables_name_one(tmp_path:
 def test_a_worker_apart_is_not_taken_for_one_beside_all_the_others(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, MOOCFLIX_DATABASE_COURSES_URL="postgresql://a@here/b")
     with pytest.raises(SettingsError, match="MOOCFLIX_SERVICE_USERS_URL, MOOCFLIX_SERVICE_COURSES_URL"):
-        runtime_of(settings, chosen(["courses"]), DatabaseUrls.of(settings))
+        runtime_of(settings, chosen(("courses",)), DatabaseUrls.of(settings))
