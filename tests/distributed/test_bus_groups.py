@@ -108,7 +108,7 @@ async def test_a_worker_whose_retries_cannot_go_on_ends(bus: BusOffice) -> None:
 
     service = archive(
         reactions=(Reaction(topic=BOOK_UPDATE, run=needs_copy),),
-        copies=(Copy(entity="book", table="books_copy", fetch=fetch, upsert=upsert_book),),
+        copies=(Copy(entity="book", owner="library", table="books_copy", fetch=fetch, upsert=upsert_book),),
     )
     async with bus.running(bus.relay(service)):
         working = asyncio.create_task(bus.worker(service).run(asyncio.Event()))

@@ -11,7 +11,7 @@ async def test_lost_copies_are_filled_from_their_owners(platform: TestPlatform) 
     await platform.enrollment(learner, course)
     database = platform.database("enrollments")
     async with database.transaction() as tx:
-        await copies.start_anew(tx, service)
+        await copies.start_anew(tx, service, owners={"courses", "users"})
     await copies.want_all(service, platform.context("enrollments"))
     await platform.settle()
     for table in ("courses_copy", "users_copy"):

@@ -226,7 +226,7 @@ service = Service(
         undeclared,
         secret,
     ),
-    copies=(Copy(entity="cat", table="copies_of_cats", fetch=fetch_cat, upsert=upsert_cat),),
+    copies=(Copy(entity="cat", owner="cats", table="copies_of_cats", fetch=fetch_cat, upsert=upsert_cat),),
 )
 
 

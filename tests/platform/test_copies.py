@@ -37,7 +37,16 @@ class Owner:
     def service(self, run: Any = copy_book) -> Service:
         return archive(
             reactions=(Reaction(topic=BOOK_UPDATE, run=run),),
-            copies=(Copy(entity="book", table="books_copy", fetch=self.fetch, upsert=upsert_book, pages=self.pages),),
+            copies=(
+                Copy(
+                    entity="book",
+                    owner="library",
+                    table="books_copy",
+                    fetch=self.fetch,
+                    upsert=upsert_book,
+                    pages=self.pages,
+                ),
+            ),
         )
 
 
@@ -118,7 +127,7 @@ async def test_a_rewind_while_a_copy_is_being_filled_fills_it_from_the_start(off
     async def pages(context: ServiceContext, cursor: str | None) -> tuple[list[BookState], str | None]:
         if owner.asked == [None, "2"]:
             async with database.transaction() as tx:
-                await copies.start_anew(tx, service)
+                await copies.start_anew(tx, service, owners={"library"})
             # Another worker begins anew, and comes to the second page.
             owner.away_at = "2"
             await start_worker(office, service)

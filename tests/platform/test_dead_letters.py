@@ -37,7 +37,7 @@ async def no_books(_context: Any, _id: UUID) -> None:
 def copying() -> Service:
     return archive(
         reactions=(Reaction(topic=BOOK_UPDATE, run=copy_book),),
-        copies=(Copy(entity="book", table="books_copy", fetch=no_books, upsert=upsert_book),),
+        copies=(Copy(entity="book", owner="library", table="books_copy", fetch=no_books, upsert=upsert_book),),
     )
 
 

@@ -12,7 +12,7 @@ async def test_lost_copies_are_filled_from_their_owners(way: Way) -> None:
     data_of(await way.go(way.course.all_lessons[0], 1))
     database = way.platform.database("progress")
     async with database.transaction() as tx:
-        await copies.start_anew(tx, service)
+        await copies.start_anew(tx, service, owners={"courses", "enrollments"})
     await copies.want_all(service, way.platform.context("progress"))
     assert await database.reader.fetchval("SELECT max(version) FROM enrollments_copy") == 0
     await way.platform.settle()

@@ -40,7 +40,7 @@ def lag(settings: Settings) -> None:
 def rewind(settings: Settings, group: str, since: datetime | None, sources: tuple[str, ...]) -> None:
     """Have GROUP (a service) read events again. Refused where its reactions act on more than its database."""
     rewound = acts.rewind(settings, group, since, sources)
-    click.echo(f"{group} reads again from {', '.join(rewound)}." if rewound else f"{group} reads from none of these.")
+    click.echo(f"{group} reads again from {', '.join(rewound)}.")
 
 
 @events.command("after-restore")

@@ -85,6 +85,7 @@ class Copy:
     """A local copy of another service's entity, filled from its owner and kept by events."""
 
     entity: str
+    owner: str
     table: str
     fetch: "Callable[[ServiceContext, UUID], Awaitable[State | None]]"
     upsert: Callable[[Tx, Any], Awaitable[None]]

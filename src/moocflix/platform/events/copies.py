@@ -4,6 +4,7 @@ A new or lost copy is filled from the owner's paged list, with versions, while e
 newer version wins. How far the filling has come is a row of `copies`, so that it goes on after a crash.
 """
 
+from collections.abc import Collection
 from uuid import UUID
 
 import structlog
@@ -71,9 +72,11 @@ async def want_all(service: Service, context: ServiceContext) -> None:
                 await jobs.enqueue(tx, FILL, {"entity": copy.entity}, unique_key=copy.entity)
 
 
-async def start_anew(tx: Tx, service: Service) -> None:
-    """Have every copy of the service filled from the start; versions go to 0, so that whatever comes is newer."""
+async def start_anew(tx: Tx, service: Service, *, owners: Collection[str]) -> None:
+    """Have the copies of these owners' entities filled from the start; versions go to 0, so that all is newer."""
     for copy in service.copies:
+        if copy.owner not in owners:
+            continue
         await tx.execute(f"UPDATE {copy.table} SET version = 0 WHERE version <> 0")  # noqa: S608 - declared in code
         await tx.execute(_WANT, copy.entity)
         if copy.pages is not None:

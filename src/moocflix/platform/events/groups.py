@@ -1,12 +1,12 @@
 """What an operator sees and does of consumer groups: how far behind they are, reading again."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from moocflix.platform import leases
 from moocflix.platform.database.transaction import Database, Tx
-from moocflix.platform.errors import Conflict
+from moocflix.platform.errors import Conflict, NotFound
 from moocflix.platform.events import copies
 from moocflix.platform.events.bus import NOTHING, Fetches, schema_of
 from moocflix.platform.events.inbox import LEASE
@@ -65,6 +65,14 @@ class NotRewindable(Conflict):
         super().__init__(f"The group {group} has effects outside its database and cannot be rewound.")
 
 
+class NotFollowed(NotFound):
+    """The group is to read again what it never reads."""
+
+    def __init__(self, group: str, sources: Iterable[str], *, followed: Iterable[str]) -> None:
+        wrong, right = ", ".join(sorted(sources)) or "any service", ", ".join(followed) or "none"
+        super().__init__(f"The group {group} does not read from {wrong}; it reads from {right}.")
+
+
 @dataclass(frozen=True, slots=True)
 class Lag:
     """How far a group is behind a source; `waiting` stops counting at 100,000."""
@@ -90,6 +98,17 @@ def topics_by_source(service: Service) -> dict[str, list[str]]:
     return found
 
 
+def to_rewind(service: Service, sources: Collection[str] | None) -> dict[str, list[str]]:
+    """What the group reads from these sources, or from all. Raises NotRewindable and NotFollowed."""
+    if not service.rewindable:
+        raise NotRewindable(service.name)
+    followed = topics_by_source(service)
+    chosen = followed if sources is None else dict.fromkeys(sources)
+    if not chosen or chosen.keys() - followed.keys():
+        raise NotFollowed(service.name, chosen.keys() - followed.keys(), followed=followed)
+    return {name: followed[name] for name in chosen}
+
+
 async def lag(service: Service, database: Database, buses: Mapping[str, Fetches]) -> list[Lag]:
     """How far the service's group is behind each of its sources. `buses` are by source."""
     read = await positions(database.reader)
@@ -110,16 +129,15 @@ async def rewind(
     buses: Mapping[str, Fetches],
     *,
     time: datetime | None,
-    sources: Iterable[str] | None = None,
+    sources: Collection[str] | None = None,
 ) -> list[str]:
     """Have the group read again what its sources (all, or these) published from `time` on; which were rewound.
 
     None means from the start of what is kept. In one transaction the group's lease is seized, so that what its
-    worker has in hand is not kept, its inbox forgets, its copies go to version 0, and its positions move.
+    worker has in hand is not kept, its inbox forgets, its copies go to version 0, and its positions move. Raises
+    NotRewindable and NotFollowed.
     """
-    if not service.rewindable:
-        raise NotRewindable(service.name)
-    chosen = {name: topics for name, topics in topics_by_source(service).items() if sources is None or name in sources}
+    chosen = to_rewind(service, sources)
     read = await positions(database.reader)
     targets = [
         await _target(buses[name], name, topics, read.get(name, Position()), time) for name, topics in chosen.items()
@@ -130,7 +148,7 @@ async def rewind(
             await forget(tx, target.source, target.oldest)
             at = target.position
             await tx.execute(_MOVE, target.source, at.old, at.new, at.last_seq)
-        await copies.start_anew(tx, service)
+        await copies.start_anew(tx, service, owners=chosen)
         tx.wake()
     return list(chosen)
 

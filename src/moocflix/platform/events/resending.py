@@ -1,6 +1,6 @@
 """Rewinding a group that consumes over a broker: what it is to read again is sent out of the outboxes to it alone."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -9,7 +9,7 @@ from moocflix.platform.database.transaction import Database
 from moocflix.platform.events import copies
 from moocflix.platform.events.broker import Broker, topics_of_group
 from moocflix.platform.events.bus import Fetches
-from moocflix.platform.events.groups import NotRewindable, forget, oldest_after, topics_by_source
+from moocflix.platform.events.groups import forget, oldest_after, to_rewind
 from moocflix.platform.events.inbox import LEASE
 from moocflix.platform.events.postgres import OutboxReader, Position, since
 from moocflix.platform.ids import new_id
@@ -25,17 +25,14 @@ async def rewind(
     broker: Broker,
     *,
     time: datetime | None,
-    sources: Iterable[str] | None = None,
+    sources: Collection[str] | None = None,
 ) -> list[str]:
     """Have the group get again what its sources (all, or these) published from `time` on; which did so.
 
     As far as the outboxes reach. First the group forgets, in one transaction, then everything is sent: where sending
-    ends halfway, rewind again. Raises NotRewindable or Unavailable.
+    ends halfway, rewind again. Raises NotRewindable, NotFollowed or Unavailable.
     """
-    if not service.rewindable:
-        raise NotRewindable(service.name)
-    followed = topics_by_source(service)
-    chosen = [name for name in followed if sources is None or name in sources]
+    chosen = to_rewind(service, sources)
     begin = datetime.min.replace(tzinfo=UTC) if time is None else time
     starts = {name: await since(buses[name], source=name, time=begin) for name in chosen}
     await broker.prepare((), {service.name: topics_of_group(service.reactions)})
@@ -43,14 +40,14 @@ async def rewind(
         await leases.seize(tx, LEASE, holder=new_id())
         for name, start in starts.items():
             await forget(tx, name, await oldest_after(buses[name], name, start.last_seq))
-        await copies.start_anew(tx, service)
+        await copies.start_anew(tx, service, owners=chosen)
         tx.wake()
     for name, start in starts.items():
         # Looked at anew: what was published and handled since the first look has been forgotten, too.
         now = await since(buses[name], source=name, time=begin)
-        reader = OutboxReader(buses[name], source=name, topics=followed[name], batch=_BATCH)
+        reader = OutboxReader(buses[name], source=name, topics=chosen[name], batch=_BATCH)
         await _send(reader, replace(now, last_seq=min(start.last_seq, now.last_seq)), service.name, broker)
-    return chosen
+    return list(chosen)
 
 
 async def _send(reader: OutboxReader, position: Position, group: str, broker: Broker) -> None:

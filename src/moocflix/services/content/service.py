@@ -60,6 +60,7 @@ service = Service(
     copies=(
         Copy(
             entity="course",
+            owner="courses",
             table="courses_copy",
             fetch=COURSE.fetch,
             upsert=course_sql.upsert_course,
@@ -67,6 +68,7 @@ service = Service(
         ),
         Copy(
             entity="module",
+            owner="courses",
             table="modules_copy",
             fetch=MODULE.fetch,
             upsert=course_sql.upsert_module,
@@ -74,6 +76,7 @@ service = Service(
         ),
         Copy(
             entity="lesson",
+            owner="courses",
             table="lessons_copy",
             fetch=LESSON.fetch,
             upsert=course_sql.upsert_lesson,
@@ -81,6 +84,7 @@ service = Service(
         ),
         Copy(
             entity="enrollment",
+            owner="enrollments",
             table="enrollments_copy",
             fetch=ENROLLMENT.fetch,
             upsert=enrollment_sql.upsert_enrollment,

@@ -43,6 +43,7 @@ service = Service(
     copies=(
         Copy(
             entity="user",
+            owner="users",
             table="instructors",
             fetch=USER.fetch,
             upsert=instructor_sql.upsert,
@@ -50,6 +51,7 @@ service = Service(
         ),
         Copy(
             entity="enrollment",
+            owner="enrollments",
             table="enrollments",
             fetch=ENROLLMENT.fetch,
             upsert=enrollments.follow,
@@ -57,6 +59,7 @@ service = Service(
         ),
         Copy(
             entity="video",
+            owner="content",
             table="videos",
             fetch=clients.fetch_video,
             upsert=reactions.video_fetched,

@@ -34,6 +34,7 @@ service = Service(
     copies=(
         Copy(
             entity="course",
+            owner="courses",
             table="courses_copy",
             fetch=COURSE.fetch,
             upsert=course_sql.upsert_course,
@@ -41,12 +42,14 @@ service = Service(
         ),
         Copy(
             entity="published course",
+            owner="courses",
             table="courses_copy",
             fetch=clients.fetch_published,
             upsert=course_sql.upsert_course,
         ),
         Copy(
             entity="user",
+            owner="users",
             table="users_copy",
             fetch=USER.fetch,
             upsert=learner_sql.upsert_user,

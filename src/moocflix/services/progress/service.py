@@ -49,22 +49,37 @@ service = Service(
     copies=(
         Copy(
             entity="course",
+            owner="courses",
             table="courses_copy",
             fetch=COURSE.fetch,
             upsert=outline_sql.upsert_course,
             pages=COURSE.pages,
         ),
         # Modules and lessons come whole, course by course, when a course's progress is first asked for.
-        Copy(entity="outline", table="outlines", fetch=clients.fetch_outline, upsert=reactions.outline_fetched),
-        Copy(entity="lesson", table="lessons_copy", fetch=clients.fetch_lesson, upsert=reactions.lesson_fetched),
+        Copy(
+            entity="outline",
+            owner="courses",
+            table="outlines",
+            fetch=clients.fetch_outline,
+            upsert=reactions.outline_fetched,
+        ),
+        Copy(
+            entity="lesson",
+            owner="courses",
+            table="lessons_copy",
+            fetch=clients.fetch_lesson,
+            upsert=reactions.lesson_fetched,
+        ),
         Copy(
             entity="published lesson",
+            owner="courses",
             table="lessons_copy",
             fetch=clients.fetch_published_lesson,
             upsert=reactions.published_lesson_fetched,
         ),
         Copy(
             entity="enrollment",
+            owner="enrollments",
             table="enrollments_copy",
             fetch=clients.fetch_enrollment,
             upsert=enrollment_sql.upsert_enrollment,
@@ -72,6 +87,7 @@ service = Service(
         ),
         Copy(
             entity="dropped enrollment",
+            owner="enrollments",
             table="enrollments_copy",
             fetch=clients.fetch_taken_up,
             upsert=enrollment_sql.upsert_enrollment,
