@@ -2,23 +2,24 @@
 
 import asyncio
 import os
-import signal
 import sys
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
-import uvloop
 from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
 from moocflix.entrypoints.addresses import check_addresses
 from moocflix.entrypoints.faults import sentence
+from moocflix.entrypoints.process import run_until_told
 from moocflix.entrypoints.runtime import Runtime
 from moocflix.entrypoints.services import SERVICES, chosen
 from moocflix.platform import logs
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.process import die_with_parent
+from moocflix.platform.service import Service
 from moocflix.platform.settings import HttpSettings, InternalSettings, Settings, load
 
 NAMES = "MOOCFLIX_SERVES"
@@ -34,13 +35,7 @@ def check(settings: Settings, names: tuple[str, ...]) -> None:
 
 def serve_both(settings: Settings, names: tuple[str, ...]) -> None:
     """The public and the internal listener in one process, as each service has them where it runs alone."""
-    die_with_parent(parent=os.getppid())
-    lines = logs.configure()
-    runtime = Runtime(settings, chosen(names), DatabaseUrls.of(settings), platform=SERVICES)
-    try:
-        uvloop.run(_serve_both(runtime, settings.of(HttpSettings), settings.of(InternalSettings)))
-    finally:
-        lines.flush()
+    run_until_told(partial(_serve_both, settings, chosen(names)))
 
 
 def application() -> Callable[..., Awaitable[None]]:
@@ -79,11 +74,10 @@ async def _lifespan(runtime: Runtime, receive: Any, send: Any) -> None:
     await send({"type": "lifespan.shutdown.complete"})
 
 
-async def _serve_both(runtime: Runtime, http: HttpSettings, internal: InternalSettings) -> None:
-    """Both listeners on this process's one loop, until a signal ends it."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+async def _serve_both(settings: Settings, services: Sequence[Service], stop: asyncio.Event) -> None:
+    """Both listeners on this process's one loop, until told to stop."""
+    http, internal = settings.of(HttpSettings), settings.of(InternalSettings)
+    runtime = Runtime(settings, services, DatabaseUrls.of(settings), platform=SERVICES)
     await runtime.start()
     # Internal calls first: the neighbours need them to become ready.
     servers = [

@@ -1,14 +1,12 @@
 """`relay`: brings the events of some services from their outboxes to the broker."""
 
 import asyncio
-import os
-import signal
 from collections.abc import Sequence
+from functools import partial
 
-import uvloop
-
+from moocflix.entrypoints.process import run_until_told
 from moocflix.entrypoints.services import SERVICES, chosen
-from moocflix.platform import logs, spans
+from moocflix.platform import spans
 from moocflix.platform.database.pool import Pool
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.database.urls import DatabaseUrls
@@ -17,7 +15,6 @@ from moocflix.platform.events.bus import by_database
 from moocflix.platform.events.relay import Relay
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.migrations import check_code
-from moocflix.platform.process import die_with_parent
 from moocflix.platform.service import Service
 from moocflix.platform.settings import Settings, SettingsError
 
@@ -29,19 +26,10 @@ def run(settings: Settings, names: tuple[str, ...]) -> None:
     """
     if settings.of(EventsSettings).bus == "postgres":
         raise SettingsError("There is nothing to relay: events.bus is postgres, where the outboxes are the log.")
-    die_with_parent(parent=os.getppid())
-    lines = logs.configure()
-    services = chosen(names)
-    try:
-        uvloop.run(_relay(settings, services))
-    finally:
-        lines.flush()
+    run_until_told(partial(_relay, settings, chosen(names)))
 
 
-async def _relay(settings: Settings, services: Sequence[Service]) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+async def _relay(settings: Settings, services: Sequence[Service], stop: asyncio.Event) -> None:
     urls = DatabaseUrls.of(settings)
     for service in services:
         await _check_code(urls, service.name)

@@ -1,23 +1,19 @@
 """`work`: the reactions, jobs, timetables, copies and intents of some services, without HTTP."""
 
 import asyncio
-import os
-import signal
 from collections.abc import Sequence
-
-import uvloop
+from functools import partial
 
 from moocflix.entrypoints.addresses import check_addresses
+from moocflix.entrypoints.process import run_until_told
 from moocflix.entrypoints.runtime import Runtime
 from moocflix.entrypoints.services import SERVICES, chosen
 from moocflix.entrypoints.settings import ServiceSettings
-from moocflix.platform import logs
 from moocflix.platform.database.urls import DatabaseUrls, has_own
 from moocflix.platform.events.brokers import open_broker
 from moocflix.platform.events.bus import Bus, by_database
 from moocflix.platform.events.groups import topics_by_source
 from moocflix.platform.events.settings import EventsSettings
-from moocflix.platform.process import die_with_parent
 from moocflix.platform.service import Service
 from moocflix.platform.settings import Settings
 from moocflix.platform.worker import Worker
@@ -25,19 +21,10 @@ from moocflix.platform.worker import Worker
 
 def run(settings: Settings, names: tuple[str, ...]) -> None:
     """Work for these services until told to stop; for all, where none is named."""
-    die_with_parent(parent=os.getppid())
-    lines = logs.configure()
-    services = chosen(names)
-    try:
-        uvloop.run(_work(settings, services))
-    finally:
-        lines.flush()
+    run_until_told(partial(_work, settings, chosen(names)))
 
 
-async def _work(settings: Settings, services: Sequence[Service]) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+async def _work(settings: Settings, services: Sequence[Service], stop: asyncio.Event) -> None:
     urls = DatabaseUrls.of(settings)
     runtime = runtime_of(settings, services, urls)
     await runtime.start(broadcasts=False)
