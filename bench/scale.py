@@ -1,11 +1,12 @@
 """What enrolling costs with one, two and four processes of the enrolment service behind Envoy, on one machine.
 
-    .venv/bin/python -m bench.scale [--seconds 8] [--processes 1 2 4]
+    .venv/bin/python -m bench.scale [--seconds 8] [--connections 4] [--processes 1 2 4]
 
 Starts the distributed platform as shipped (PostgreSQL, Kafka, Valkey, Envoy, relay, worker; limits set high) and more
-processes of the enrolment service, and asks for new enrolments with `wrk` through an Envoy that knows them all. The
-figure is CPU time for each enrolment, by part, beyond what the part takes at rest; what relay, worker and Kafka do
-after the answer is waited for.
+processes of the enrolment service, and asks for new enrolments with `wrk` through an Envoy that knows them all, so many
+at once for each process, since one that has more to do at once takes less time for each. The figure is CPU time for
+each enrolment, by part, beyond what the part takes at rest; what relay, worker and Kafka do after the answer is waited
+for.
 """
 
 import argparse
@@ -137,7 +138,7 @@ class Platform:
         return url, stack.enter_context(process(envoy.command(file), dict(os.environ), self.folder / "log", url))
 
 
-def run(platform: Platform, number: int, begin: int, seconds: float) -> int:
+def run(platform: Platform, number: int, begin: int, options: argparse.Namespace) -> int:
     """One run with so many processes; prints a line and says how many pairs are used up."""
     with ExitStack() as stack:
         made = platform.more(stack, number)
@@ -151,7 +152,7 @@ def run(platform: Platform, number: int, begin: int, seconds: float) -> int:
         time.sleep(REST)
         rest = {name: each / resting.elapsed for name, each in resting.seconds().items()}
         asking, working = Spent(at_once), Spent(later)
-        done = load(url, platform.folder, seconds, used)
+        done = load(url, platform.folder, options.seconds, used, number * options.connections)
         spent = asking.beyond(rest)
         platform.settled()
         spent |= working.beyond(rest)
@@ -205,10 +206,10 @@ class Load(NamedTuple):
 PARTS = {"PostgreSQL": "postgres", "Valkey": "valkey", "relay": "relay", "worker": "worker", "Kafka": "kafka"}
 
 
-def load(url: str, folder: Path, seconds: float, begin: int) -> Load:
-    """Enrol for so long, from this pair on."""
+def load(url: str, folder: Path, seconds: float, begin: int, connections: int = 16) -> Load:
+    """Ask for so long, from this line on."""
     environ = {**os.environ, "BENCH_REQUESTS": str(folder / "requests"), "BENCH_FROM": str(begin)}
-    command = ["wrk", "-t1", "-c16", f"-d{seconds:.0f}s", "-s", str(HERE / "requests.lua"), url]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:.0f}s", "-s", str(HERE / "requests.lua"), url]
     done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
     line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT"))
     count, took, errors, p50, p99 = line.split()[1:]
@@ -220,6 +221,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--runs", type=int, default=2)
+    parser.add_argument("--connections", type=int, default=4, help="requests at once, for each process")
     parser.add_argument("--processes", type=int, nargs="*", default=[1, 2, 4])
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="moocflix-bench-") as name:
@@ -241,7 +243,7 @@ def main() -> None:
             platform.settled()
             begin = 0
             for _, number in itertools.product(range(options.runs), options.processes):
-                begin = run(platform, number, begin, options.seconds)
+                begin = run(platform, number, begin, options)
 
 
 if __name__ == "__main__":
