@@ -111,7 +111,7 @@ async def seed(url: str) -> Seeded:
         _, teacher = await person(0, "instructor")
         tokens = [await person(number, "student") for number in range(PEOPLE)]
         courses: list[str] = []
-        lessons: dict[str, str] = {}
+        lessons: dict[str, list[tuple[str, str]]] = {}
         for number in range(COURSES):
             course = {
                 "title": f"Course {number} of the bench", "description": "What one learns here. " * 20,
