@@ -366,6 +366,25 @@ async def test_other_machines_may_read_the_metrics_where_they_are_named(start: C
     assert await metrics_status(probe, "127.0.0.1", {"x-forwarded-for": "203.0.113.7"}) == 404
 
 
+async def test_the_machines_of_a_network_may_read_the_metrics(start: Callable[..., Awaitable[Probe]]) -> None:
+    probe = await start(MOOCFLIX_HTTP_METRICS_FROM="10.1.0.0/16,2001:db8::/32")
+    statuses = {"10.1.255.254": 200, "::ffff:10.1.0.1": 200, "2001:db8::9": 200, "10.2.0.1": 404, "2001:db9::9": 404}
+    for address, status in statuses.items():
+        assert await metrics_status(probe, address, {}) == status, address
+
+
+async def test_a_proxy_of_a_trusted_network_is_believed_for_whom_it_asks(
+    start: Callable[..., Awaitable[Probe]],
+) -> None:
+    probe = await start(MOOCFLIX_HTTP_TRUSTED_PROXIES="10.2.0.0/16", MOOCFLIX_HTTP_API_LIMIT="1")
+    # Who is told of last is who sends the request to the last proxy that is not ours.
+    forwarded = ["198.51.100.1", "198.51.100.1, 198.51.100.2, 10.2.3.4", "198.51.100.1, 10.2.0.9"]
+    transport = httpx.ASGITransport(probe.runtime.public, client=("10.2.0.1", 50_000))
+    async with httpx.AsyncClient(transport=transport, base_url="http://probe") as http:
+        answers = [await http.get("/things", headers={"x-forwarded-for": chain}) for chain in forwarded]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+
+
 async def metrics_status(probe: Probe, address: str, headers: dict[str, str]) -> int:
     """What somebody at this address is told."""
     transport = httpx.ASGITransport(probe.runtime.public, client=(address, 50_000))

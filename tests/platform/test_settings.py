@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from moocflix.entrypoints.settings import SECTIONS, check_settings
-from moocflix.platform.settings import PlatformSettings, Settings, SettingsError, load
+from moocflix.platform.settings import HttpSettings, PlatformSettings, Settings, SettingsError, load
 from tests.contracts.configuration_page import sections
 
 
@@ -75,6 +75,14 @@ def test_production_makes_no_address_up() -> None:
         Settings(production, {}).of(PlatformSettings)
     reached = Settings({**production, "MOOCFLIX_PLATFORM_PUBLIC_URL": "https://moocflix.example"}, {})
     assert reached.of(PlatformSettings).public_url == "https://moocflix.example"
+
+
+@pytest.mark.parametrize("field", ["trusted_proxies", "metrics_from"])
+@pytest.mark.parametrize(("value", "says"), [("proxy.example", "'proxy.example'"), ("10.0.0.1/8", "host bits set")])
+def test_what_is_no_address_and_no_network_stops_the_start(field: str, value: str, says: str) -> None:
+    settings = Settings({f"MOOCFLIX_HTTP_{field}".upper(): f"127.0.0.1,{value}"}, {})
+    with pytest.raises(SettingsError, match=rf"http cannot be used: {field}: .*{says}.*; expected an address or a"):
+        settings.of(HttpSettings)
 
 
 def unknown(*names: str) -> list[str]:

@@ -38,6 +38,7 @@ from moocflix.platform.http.identify import Identify
 from moocflix.platform.http.openapi import description
 from moocflix.platform.metrics import Metrics
 from moocflix.platform.migrations import check_code
+from moocflix.platform.networks import Networks
 from moocflix.platform.secrets import Secrets
 from moocflix.platform.service import Service, ServiceContext
 from moocflix.platform.settings import DatabaseSettings, HttpSettings, PlatformSettings, Settings
@@ -187,6 +188,7 @@ class Runtime:
             health=self._health(),
             metrics=self.metrics,
             gauges=self._gauges,
+            metrics_from=Networks([*system.THIS_MACHINE, *self.settings.of(HttpSettings).metrics_from]),
             description=cache(self._description),
             home=self._home,
             browser=pages.api_browser,

@@ -15,6 +15,7 @@ from msgspec import Meta
 from msgspec.structs import fields
 
 from moocflix.platform.errors import OperatorError
+from moocflix.platform.networks import Networks
 
 PREFIX = "MOOCFLIX_"
 SHORT_FORMS = {"MOOCFLIX_PORT": "MOOCFLIX_HTTP_PORT", "MOOCFLIX_DATA": "MOOCFLIX_PLATFORM_DATA"}
@@ -89,10 +90,12 @@ class HttpSettings(Section, frozen=True, kw_only=True):
         list[str], Meta(description="Origins whose pages may call the API (CORS); `*` for all; comma separated.")
     ] = []
     trusted_proxies: Annotated[
-        list[str], Meta(description="Addresses whose X-Forwarded-For is believed; comma separated.")
+        list[str],
+        Meta(description="Addresses or networks (10.0.0.0/8) whose X-Forwarded-For is believed; comma separated."),
     ] = []
     metrics_from: Annotated[
-        list[str], Meta(description="Addresses, beside this machine's own, that may read /metrics; comma separated.")
+        list[str],
+        Meta(description="Addresses or networks, beside this machine, that may read /metrics; comma separated."),
     ] = []
     api_limit: Annotated[int, Meta(ge=1, description="Requests a minute for each user or anonymous address.")] = 100
     auth_limit: Annotated[int, Meta(ge=1, description="Logins, signups and resets a minute for each address.")] = 20
@@ -103,6 +106,14 @@ class HttpSettings(Section, frozen=True, kw_only=True):
         float, Meta(ge=0, description="How long the bytes of a public page may be kept; 0 turns it off.")
     ] = 1.0
     log_requests: Annotated[bool, Meta(description="One line for each request.")] = True
+
+    def __post_init__(self) -> None:
+        """Refuse what would match nobody. Raises ValueError, of which the reader makes a SettingsError."""
+        for field in ("trusted_proxies", "metrics_from"):
+            try:
+                Networks(getattr(self, field))
+            except ValueError as error:
+                raise ValueError(f"{field}: {error}") from None
 
 
 class InternalSettings(Section, frozen=True, kw_only=True):

@@ -33,6 +33,7 @@ from moocflix.platform.http.reply import Answer, Headers, StreamAnswer, error_an
 from moocflix.platform.http.writes import FillCopy, Writes, translate
 from moocflix.platform.logs import RequestLine, log, log_request
 from moocflix.platform.metrics import Metrics
+from moocflix.platform.networks import Networks
 from moocflix.platform.service import ServiceContext
 from moocflix.platform.settings import HttpSettings
 from moocflix.platform.spans import Span
@@ -73,6 +74,7 @@ class Edge:
         self._endpoints = endpoints(app, parts.contexts)
         self._writes = Writes(fill_copy=parts.fill_copy, secret=parts.fingerprint_secret)
         settings = parts.settings
+        self._trusted = Networks(settings.trusted_proxies)
         limits = {"api": settings.api_limit, "auth": settings.auth_limit, "media": settings.media_limit}
         self._limits = {
             rate: (limit, head.limit_policy(rate, limit=limit, window=WINDOW)) for rate, limit in limits.items()
@@ -118,7 +120,7 @@ class Edge:
 
     async def _answer(self, call: Call) -> Answer:
         parts = self._parts
-        call.client_address = client_address(call, trusted=parts.settings.trusted_proxies)
+        call.client_address = client_address(call, trusted=self._trusted)
         asked = (call.path, call.scope["query_string"])
         page = parts.byte_cache.get(asked) if call.method in {"GET", "HEAD"} else None
         if page is None:

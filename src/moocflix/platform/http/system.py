@@ -15,13 +15,13 @@ from moocflix.platform.http.reply import Answer, bytes_reply, json_reply
 from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import get
 from moocflix.platform.metrics import Metrics
+from moocflix.platform.networks import Networks
 from moocflix.platform.service import Service
-from moocflix.platform.settings import HttpSettings
 
 NAME = "platform"
 _OPENAPI = "application/vnd.oai.openapi+json;version=3.1"
 _HTML = "text/html"
-_THIS_MACHINE = ("127.0.0.1", "::1", "::ffff:127.0.0.1")
+THIS_MACHINE = ("127.0.0.1", "::1")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +32,8 @@ class System:
     metrics: Metrics
     gauges: Callable[[Metrics], Any]
     """Fills in the numbers that are looked up when asked for."""
+    metrics_from: Networks
+    """Who may read them."""
     description: Callable[[], dict[str, Any]]
     home: Callable[[], tuple[bytes, str]]
     browser: Callable[[], tuple[bytes, str]]
@@ -61,15 +63,14 @@ async def ready(request: Request) -> Answer:
     "/metrics", who=ANYONE, rate="none", summary="Metrics for Prometheus", refusals=(404,), sends={200: ["text/plain"]}
 )
 async def metrics(request: Request) -> Answer:
-    """The text format of Prometheus, for admins, this machine's programs and the addresses of `http.metrics_from`.
+    """The text format of Prometheus, for admins, this machine's programs and those of `http.metrics_from`.
 
     To everybody else, and to whoever comes through a proxy or the gateway, it is not there.
     """
     caller = request.maybe_caller
-    addresses = (*_THIS_MACHINE, *request.context.settings.of(HttpSettings).metrics_from)
-    if not (caller and caller.is_admin) and not asks_directly(request.call, addresses=addresses):
-        raise NotFound("There is nothing at this address.")
     system = _system(request)
+    if not (caller and caller.is_admin) and not asks_directly(request.call, addresses=system.metrics_from):
+        raise NotFound("There is nothing at this address.")
     await system.gauges(system.metrics)
     text, media_type = system.metrics.text()
     return bytes_reply(text, media_type=media_type)
