@@ -1,4 +1,4 @@
-"""`moocflix users`: admins and keys from the command line."""
+"""`moocflix users`: admins, blocked people, roles and keys from the command line."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ from moocflix.entrypoints.users import users
 from moocflix.platform.auth.signer import CurrentSigner
 from moocflix.platform.settings import Settings, load
 from tests.factories.platform import PASSWORD, TestPlatform, data_of
-from tests.users.conftest import PROFILE, events
+from tests.users.conftest import LOGIN, PROFILE, REFRESH, events, known_everywhere
 
 ADMIN = ["create-admin", "--email", "root@example.org", "--name", "Root"]
 
@@ -70,6 +70,44 @@ async def test_a_taken_address_is_refused_in_one_sentence(platform: TestPlatform
 async def test_a_weak_password_is_refused_in_one_sentence(platform: TestPlatform, password: str) -> None:
     result = await moocflix(platform.settings, *ADMIN, "--password-stdin", typed=f"{password}\n")
     assert "password" in refused(result).lower()
+
+
+async def test_whom_it_blocks_is_out_at_once_and_comes_back_when_let_in(platform: TestPlatform) -> None:
+    ada, eve = await platform.person(), await platform.person()
+    login = {"email": ada.email, "password": PASSWORD}
+    for _ in range(2):
+        result = await moocflix(platform.settings, "block", ada.email.upper())
+        assert (result.exit_code, result.output) == (0, f"{ada.email.upper()} is blocked.\n")
+    await known_everywhere(platform)
+    assert [(await person.get(PROFILE)).status_code for person in (ada, eve)] == [401, 200]
+    assert (await platform.http.post(LOGIN, json=login)).status_code == 403
+    assert (await moocflix(platform.settings, "unblock", ada.email)).exit_code == 0
+    assert data_of(await (await platform.sign_in(ada.email)).get(PROFILE))["userId"] == str(ada.id)
+    told = await events(platform.database("users"), "User-Update")
+    assert [event["state"] for event in told] == ["blocked", "active"]
+
+
+async def test_a_role_that_it_gives_counts_with_the_next_token(platform: TestPlatform) -> None:
+    ada = await platform.person()
+    assert (await moocflix(platform.settings, "role", ada.email, "instructor")).exit_code == 0
+    await known_everywhere(platform)
+    assert (await ada.get(PROFILE)).status_code == 401
+    token = data_of(await platform.http.post(REFRESH, json={"refreshToken": ada.refresh_token}))["token"]
+    profile = await platform.http.get(PROFILE, headers={"authorization": f"Bearer {token}"})
+    assert data_of(profile)["role"] == "instructor"
+
+
+@pytest.mark.parametrize("command", ["block", "unblock"])
+async def test_an_account_that_its_owner_has_closed_stays_closed(platform: TestPlatform, command: str) -> None:
+    ada = await platform.person()
+    data_of(await ada.delete("/api/v1/users/deactivate"))
+    assert refused(await moocflix(platform.settings, command, ada.email)) == "This account is deactivated."
+
+
+@pytest.mark.parametrize("command", [["block"], ["unblock"], ["role", "admin"]])
+async def test_nobody_is_found_by_an_address_that_is_nobodys(platform: TestPlatform, command: list[str]) -> None:
+    name, *role = command
+    assert refused(await moocflix(platform.settings, name, "nobody@example.org", *role)) == "User not found."
 
 
 async def test_it_changes_the_key_that_signs(platform: TestPlatform) -> None:

@@ -145,7 +145,7 @@ def move(arguments: tuple[str, ...]) -> None:
 @moocflix.command(**_HANDS_ON)
 @_arguments
 def users(arguments: tuple[str, ...]) -> None:
-    """Make admins and new signing keys."""
+    """Make admins, block people, change roles, and make new signing keys."""
     from moocflix.entrypoints.users import users as command
 
     command.main(args=list(arguments), prog_name="moocflix users", obj=_settings())

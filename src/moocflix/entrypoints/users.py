@@ -5,11 +5,12 @@ import secrets
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args
 from uuid import UUID
 
 import click
 
+from moocflix.contracts.users import Role
 from moocflix.entrypoints.migrate import running_database
 from moocflix.entrypoints.runtime import Runtime
 from moocflix.platform.auth.passwords import PasswordHasher
@@ -23,6 +24,7 @@ from moocflix.services.users.account import operations as accounts
 from moocflix.services.users.account.model import NewAccount, checked_name, usernames_for
 from moocflix.services.users.credential.model import checked_email, checked_password
 from moocflix.services.users.service import seal_of, service
+from moocflix.services.users.session.model import Lives
 from moocflix.services.users.settings import UsersSettings
 from moocflix.services.users.signing_key import operations as signing_keys
 from moocflix.services.users.signing_key.model import LEAD, SLACK, SigningKey
@@ -53,6 +55,34 @@ def create_admin_command(settings: Settings, email: str, name: str, *, password_
     password = _password(settings, from_stdin=password_stdin)
     user_id = _run(settings, lambda context: create_admin(context, name=name, email=email, password=password))
     click.echo(f"Admin {email} is there, with id {user_id}.")
+
+
+@users.command(name="block")
+@click.argument("email")
+@click.pass_obj
+def block_command(settings: Settings, email: str) -> None:
+    """Shut somebody out: their sessions end, everywhere within five seconds, and they cannot sign in."""
+    _run(settings, lambda context: set_state(context, email=email, state="blocked"))
+    click.echo(f"{email} is blocked.")
+
+
+@users.command(name="unblock")
+@click.argument("email")
+@click.pass_obj
+def unblock_command(settings: Settings, email: str) -> None:
+    """Let somebody who was blocked sign in again."""
+    _run(settings, lambda context: set_state(context, email=email, state="active"))
+    click.echo(f"{email} may sign in.")
+
+
+@users.command(name="role")
+@click.argument("email")
+@click.argument("role", type=click.Choice(get_args(Role)))
+@click.pass_obj
+def role_command(settings: Settings, email: str, role: Role) -> None:
+    """Give somebody another role. It counts everywhere within five seconds, and their sessions go on."""
+    _run(settings, lambda context: set_role(context, email=email, role=role))
+    click.echo(f"{email} has the role {role}.")
 
 
 @users.command(name="rotate-keys")
@@ -94,6 +124,22 @@ async def create_admin(context: ServiceContext, *, name: str, email: str, passwo
     async with context.database.transaction() as tx:
         await accounts.make_account(tx, new=new, usernames=usernames_for(name, chance=secrets.randbelow))
     return new.id
+
+
+async def set_state(context: ServiceContext, *, email: str, state: Literal["active", "blocked"]) -> None:
+    """Block the account with this address, or open it again. Raises AccountNotFound, AccountClosed."""
+    lives = Lives.of(context.settings.of(UsersSettings))
+    async with context.database.transaction() as tx:
+        user_id = await accounts.id_of(tx, email=email)
+        await accounts.set_state(tx, id=user_id, state=state, lives=lives, now=utc_now())
+
+
+async def set_role(context: ServiceContext, *, email: str, role: Role) -> None:
+    """Give whoever has this address another role. Raises AccountNotFound."""
+    lives = Lives.of(context.settings.of(UsersSettings))
+    async with context.database.transaction() as tx:
+        user_id = await accounts.id_of(tx, email=email)
+        await accounts.set_role(tx, id=user_id, role=role, lives=lives, now=utc_now())
 
 
 async def rotate_keys(context: ServiceContext, *, at_once: bool) -> SigningKey:

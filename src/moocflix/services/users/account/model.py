@@ -32,6 +32,13 @@ class AccountNotFound(NotFound):
         super().__init__("User not found.")
 
 
+class AccountClosed(Conflict):
+    """Closed by its owner, for good: nobody else opens it, and there is nobody to be blocked."""
+
+    def __init__(self, state: AccountState) -> None:
+        super().__init__(f"This account is {state}.")
+
+
 class EmailTaken(Conflict):
     def __init__(self) -> None:
         super().__init__("There is an account with this e-mail address already.", field="email")

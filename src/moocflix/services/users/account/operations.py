@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -11,7 +11,7 @@ from moocflix.contracts.users import USER_CREATION, USER_DEACTIVATION, USER_UPDA
 from moocflix.platform.database.transaction import Tx
 from moocflix.platform.versions import IfMatch, check_version
 from moocflix.services.users.account import sql
-from moocflix.services.users.account.model import Account, AccountNotFound, NewAccount, UsernameTaken
+from moocflix.services.users.account.model import Account, AccountClosed, AccountNotFound, NewAccount, UsernameTaken
 from moocflix.services.users.credential import sql as credential_sql
 from moocflix.services.users.credential.model import Attempt, WrongCurrentPassword
 from moocflix.services.users.session import sql as session_sql
@@ -84,9 +84,19 @@ async def deactivate(tx: Tx, *, id: UUID, lives: Lives, now: datetime) -> Accoun
     return await _change_standing(tx, account, role=account.role, state="deactivated", lives=lives, now=now)
 
 
-async def set_state(tx: Tx, *, id: UUID, state: AccountState, lives: Lives, now: datetime) -> Account:
-    """Block an account or open it again; one that is not active has no sessions. Raises AccountNotFound."""
+async def id_of(tx: Tx, *, email: str) -> UUID:
+    """Whose address this is. Raises AccountNotFound."""
+    found = await sql.id_of(tx, email=email)
+    if found is None:
+        raise AccountNotFound
+    return found
+
+
+async def set_state(tx: Tx, *, id: UUID, state: Literal["active", "blocked"], lives: Lives, now: datetime) -> Account:
+    """Block an account, which ends its sessions, or open it again. Raises AccountNotFound, AccountClosed."""
     account = await _locked(tx, id=id)
+    if account.state not in {"active", "blocked"}:
+        raise AccountClosed(account.state)
     return await _change_standing(tx, account, role=account.role, state=state, lives=lives, now=now)
 
 

@@ -41,6 +41,12 @@ async def account(db: Reader, *, id: UUID) -> Account | None:
     return _account(await db.fetchrow(f"SELECT {_COLUMNS} FROM users WHERE id = $1", id))
 
 
+async def id_of(db: Reader, *, email: str) -> UUID | None:
+    """Whose address this is."""
+    found: UUID | None = await db.fetchval("SELECT id FROM users WHERE email_key = $1", email_key(email))
+    return found
+
+
 async def locked_account(tx: Tx, *, id: UUID) -> Account | None:
     """Somebody's account, that nobody else changes before the transaction ends."""
     return _account(await tx.fetchrow(f"SELECT {_COLUMNS} FROM users WHERE id = $1 FOR NO KEY UPDATE", id))
