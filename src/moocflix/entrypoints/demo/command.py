@@ -71,14 +71,10 @@ class Filling:
 
     def _learning(self, learners: list[Learner], people: dict[str, Account], courses: dict[str, str]) -> None:
         step = self._bar("Learning", sum(len(learner.courses) for learner in learners))
-        number = 0
         for learner in learners:
             account = people[learner.email]
             for title, done in learner.courses.items():
                 learning.learn(account, course_id=courses[title], done=done)
-                if done:
-                    learning.review(account, course_id=courses[title], number=number)
-                number += 1
                 step(f"{learner.name}: {title}")
 
     def _films(self, plan: Catalogue, people: dict[str, Account], courses: dict[str, str]) -> None:

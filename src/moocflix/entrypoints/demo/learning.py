@@ -3,15 +3,8 @@
 from moocflix.entrypoints.demo.client import CallFailedError
 from moocflix.entrypoints.demo.people import Account
 
-CONFLICT = 409
 NOT_FOUND = 404
-NOT_THERE = (404, 405)
 SECONDS_A_LESSON = 240
-REVIEWS = (
-    (5, "I understood on Tuesday what I had got wrong for years."),
-    (4, "Clear and short. I would have liked one more exercise."),
-    (5, "Did the whole thing in a weekend, then started again."),
-)
 
 
 def learn(account: Account, *, course_id: str, done: int) -> None:
@@ -24,20 +17,6 @@ def learn(account: Account, *, course_id: str, done: int) -> None:
         if lesson_id not in finished:
             body = {"enrollmentId": enrollment_id, "moduleId": module_id, "lessonId": lesson_id}
             account.api.post("/api/progress/update", {**body, "progress": 1, "timeSpent": SECONDS_A_LESSON})
-
-
-def review(account: Account, *, course_id: str, number: int) -> bool:
-    """Leave the rating with this number, unless there is one; False where the platform takes none yet."""
-    rating, text = REVIEWS[number % len(REVIEWS)]
-    try:
-        account.api.post(f"/api/v1/courses/{course_id}/reviews", {"rating": rating, "text": text})
-    except CallFailedError as refused:
-        if refused.status == CONFLICT:
-            return True
-        if refused.status in NOT_THERE:
-            return False
-        raise
-    return True
 
 
 def _enrol(account: Account, course_id: str) -> str:
