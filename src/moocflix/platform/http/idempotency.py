@@ -16,7 +16,6 @@ from contextlib import suppress
 from uuid import UUID
 
 import asyncpg
-import msgspec
 
 from moocflix.platform.auth.principal import Principal
 from moocflix.platform.database.transaction import Database, Record, Tx
@@ -31,7 +30,6 @@ _RENEW_SECONDS = 5
 
 _SIZE_BYTES = 8
 
-_CARD_FIELDS = ("cardDetails", "card", "cvv")
 _KEPT_HEADERS = (b"content-type", b"etag", b"location")
 
 _TRY_LOCK = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 7))"
@@ -110,7 +108,7 @@ class KeyedCall:
         self._streamed: HashedBody | None = None
         if call.route.writes == "stream":
             call.receive = self._streamed = HashedBody(call.receive, content_type=call.header(b"content-type"))
-        self._content = _without_card(call.body)
+        self._content = call.body
         self._kept = False
 
     async def begin(self, tx: Tx) -> Answer | None:
@@ -174,7 +172,7 @@ class KeyedCall:
 
     @property
     def _fingerprint(self) -> bytes:
-        """What tells two requests under one key apart, without card data; of a streamed body, as far as it was read."""
+        """What tells two requests under one key apart; of a streamed body, as far as it was read."""
         if self._streamed is None:
             return self._sealed(self._content)
         return self._streamed.size.to_bytes(_SIZE_BYTES) + self._sealed(self._streamed.digest())
@@ -191,19 +189,6 @@ class KeyedCall:
             raise StillRunning
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in row["headers"]]
         return Answer(row["body"], status=row["status"], headers=[*headers, (b"idempotent-replayed", b"true")])
-
-
-def _without_card(body: bytes) -> bytes:
-    if not any(name.encode() in body for name in _CARD_FIELDS):
-        return body
-    try:
-        content = msgspec.json.decode(body)
-        if isinstance(content, dict):
-            content = {name: value for name, value in content.items() if name not in _CARD_FIELDS}
-        return msgspec.json.encode(content, order="deterministic")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        # It will be refused as soon as it is read.
-        return body
 
 
 def _kept(answer: Answer) -> list[tuple[str, str]]:
