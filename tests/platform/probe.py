@@ -13,7 +13,7 @@ import litestar
 from msgspec import Meta
 
 from moocflix.entrypoints.runtime import Runtime
-from moocflix.platform.auth.access import ADMIN, ANYONE, CALLER, HOLDER, SERVICE
+from moocflix.platform.auth.access import ANYONE, CALLER, HOLDER, INSTRUCTOR, SERVICE
 from moocflix.platform.errors import Conflict, CopyMissing, NotFound, Unauthorized
 from moocflix.platform.events.envelope import State
 from moocflix.platform.http.numbers import Number
@@ -100,7 +100,7 @@ async def rename(request: Request, thing_id: UUID, data: ThingIn) -> Reply[Thing
     return reply(ThingOut(thing_id=thing_id, name=data.name))
 
 
-@delete("/things", who=ADMIN, summary="Remove all things")
+@delete("/things", who=INSTRUCTOR, summary="Remove all things")
 async def clear(request: Request) -> Reply[None]:
     await request.tx.execute("DELETE FROM things")
     return reply(None)

@@ -5,7 +5,6 @@ from uuid import UUID
 import pytest
 
 from moocflix.platform.auth.access import (
-    ADMIN,
     ANYONE,
     CALLER,
     INSTRUCTOR,
@@ -32,7 +31,6 @@ def person(role: Role) -> Principal:
         (CALLER, {"student", "instructor", "admin"}),
         (LEARNER, {"student", "instructor", "admin"}),
         (INSTRUCTOR, {"instructor", "admin"}),
-        (ADMIN, {"admin"}),
     ],
 )
 @pytest.mark.parametrize("role", ["student", "instructor", "admin"])
@@ -44,13 +42,13 @@ def test_it_lets_exactly_the_named_roles_in(access: Access, roles: set[str], rol
             access.check(person(role))
 
 
-@pytest.mark.parametrize("access", [CALLER, LEARNER, INSTRUCTOR, ADMIN])
+@pytest.mark.parametrize("access", [CALLER, LEARNER, INSTRUCTOR])
 def test_it_asks_the_anonymous_to_sign_in(access: Access) -> None:
     with pytest.raises(NotSignedIn):
         access.check(None)
 
 
-@pytest.mark.parametrize("access", [CALLER, LEARNER, INSTRUCTOR, ADMIN])
+@pytest.mark.parametrize("access", [CALLER, LEARNER, INSTRUCTOR])
 def test_a_service_is_no_person(access: Access) -> None:
     with pytest.raises(NotSignedIn):
         access.check(ServicePrincipal("courses"))

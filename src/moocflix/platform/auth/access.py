@@ -58,5 +58,4 @@ HOLDER = Access("holder", "whoever holds the token in the address", anonymous=Tr
 CALLER = Access("caller", "people who are signed in", roles=_EVERY_ROLE)
 LEARNER = Access("learner", "people who are signed in", roles=_EVERY_ROLE)
 INSTRUCTOR = Access("instructor", "instructors and admins", roles=frozenset({"instructor", "admin"}))
-ADMIN = Access("admin", "admins", roles=frozenset({"admin"}))
 SERVICE = Access("service", "the platform's services", services=True)
