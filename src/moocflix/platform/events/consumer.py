@@ -4,13 +4,12 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 from time import monotonic
-from typing import Protocol
 
 import structlog
 
 from moocflix.platform import leases
 from moocflix.platform.events.inbox import LEASE, TOGETHER, Inbox, LeaseLost
-from moocflix.platform.events.postgres import Batch, Position, positions, save
+from moocflix.platform.events.postgres import OutboxReader, Position, positions, save
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.failures import HINDERED
 from moocflix.platform.ids import new_id
@@ -25,25 +24,13 @@ _SAVE_SECONDS = 60.0
 _log = structlog.get_logger("moocflix.events")
 
 
-class Log(Protocol):
-    """One source's events, as one group reads them."""
-
-    source: str
-
-    async def read(self, position: Position) -> Batch:
-        """What comes after `position`. Raises Unavailable."""
-
-    async def beginning(self) -> Position:
-        """Where a group that never read starts."""
-
-
 class Consumer:
     """One group's consumption of all the sources that it follows.
 
     The lease is taken when there is something to do and renewed only then: a service at rest keeps no connection.
     """
 
-    def __init__(self, service: Service, context: ServiceContext, logs: Sequence[Log]) -> None:
+    def __init__(self, service: Service, context: ServiceContext, logs: Sequence[OutboxReader]) -> None:
         """`logs` are those of the sources of the service's reactions."""
         self.group = service.name
         self._inbox = Inbox(service, context)
@@ -142,7 +129,7 @@ class Consumer:
             tried = True
         return tried
 
-    async def _read(self, log: Log) -> bool:
+    async def _read(self, log: OutboxReader) -> bool:
         """Read and handle one batch; whether there may be more."""
         self._news.discard(log.source)
         try:

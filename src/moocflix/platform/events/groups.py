@@ -117,7 +117,7 @@ async def lag(service: Service, database: Database, buses: Mapping[str, Fetches]
         if source not in buses:
             continue
         at = read.get(source, Position())
-        sql = _WAITING.format(schema=schema_of(source), unseen=UNSEEN, limit=_COUNT_LIMIT)
+        sql = _WAITING.format(schema=schema_of(source), limit=_COUNT_LIMIT)
         row = (await buses[source].fetch(sql, at.old, at.new, at.last_seq, topics))[0]
         found.append(Lag(service.name, source, row["waiting"], row["oldest"]))
     return found
