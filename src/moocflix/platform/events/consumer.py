@@ -9,7 +9,7 @@ import structlog
 
 from moocflix.platform import leases
 from moocflix.platform.events.inbox import LEASE, TOGETHER, Inbox, LeaseLost
-from moocflix.platform.events.postgres import OutboxReader, Position, positions, save
+from moocflix.platform.events.postgres import Batch, OutboxReader, Position, positions, save
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.failures import HINDERED
 from moocflix.platform.ids import new_id
