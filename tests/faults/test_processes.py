@@ -196,7 +196,8 @@ def test_data_of_no_version_and_of_a_newer_one_are_refused(folder: Path) -> None
     server = PostgresServer(data, options=PostgresOptions(durable=False))
     dsn = server.start().dsn("moocflix")
     try:
-        assert "There are no data of users to work on" in refused(data, "serve")
+        assert "refuses the login" in (said := refused(data, "serve"))
+        assert "`moocflix migrate` has never run there" in said
         assert command(data, "migrate").returncode == 0
         newer = "INSERT INTO users.schema_migrations VALUES ('9999_post_new.sql', 'x', '99.0.0', '99.1.0')"
         asyncio.run(_execute(dsn, newer))

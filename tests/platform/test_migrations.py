@@ -9,6 +9,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from moocflix.platform.database.pool import Pool
+from moocflix.platform.database.transaction import Database
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.migration_files import MigrationError, read_migrations
 from moocflix.platform.migrations import MigrationSource, check_code, migrate
@@ -142,16 +144,52 @@ async def test_two_databases_of_a_cluster_have_the_same_roles(
         assert await value(each.service("library"), "SELECT count(*) FROM things") == 0
 
 
-async def test_a_role_whose_password_follows_from_another_secret_gets_it(
+async def test_another_secret_changes_no_password_unless_it_shall(urls: DatabaseUrls, library: MigrationSource) -> None:
+    await migrate(urls, [library])
+    changed = DatabaseUrls(admin=urls.admin, key=b"c" * 32)
+    with pytest.raises(MigrationError, match=r"moocflix_owner .* now follows from the secret `database`: .*--new-pass"):
+        await migrate(changed, [library])
+    assert await value(urls.service("library"), "SELECT 1") == 1
+    await migrate(changed, [library], new_passwords=True)
+    assert await value(changed.service("library"), "SELECT 1") == 1
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await value(urls.bus, "SELECT 1")
+    await migrate(urls, [library], new_passwords=True)
+
+
+async def test_another_password_in_a_services_own_url_is_refused_by_its_name(
+    urls: DatabaseUrls, library: MigrationSource
+) -> None:
+    own = urls.admin.replace(urls.admin[urls.admin.index("//") + 2 : urls.admin.index("@")], "librarian:password")
+    for url, refused in ((own, False), (own.replace(":password@", ":other@"), True)):
+        apart = DatabaseUrls(admin=urls.admin, key=urls.key, apart={"MOOCFLIX_DATABASE_LIBRARY_URL": url}.get)
+        if refused:
+            with pytest.raises(MigrationError, match=r"role librarian .* now stands in MOOCFLIX_DATABASE_LIBRARY_URL"):
+                await migrate(apart, [library])
+        else:
+            await migrate(apart, [library])
+    assert await value(own, "SELECT count(*) FROM things") == 0
+
+
+async def test_a_role_that_somebody_else_has_made_is_taken_over(urls: DatabaseUrls, library: MigrationSource) -> None:
+    await migrate(urls, [library])
+    await execute(urls.admin, "CREATE ROLE guest LOGIN PASSWORD 'theirs'")
+    own = urls.admin.replace(urls.admin[urls.admin.index("//") + 2 : urls.admin.index("@")], "guest:password")
+    apart = DatabaseUrls(admin=urls.admin, key=urls.key, apart={"MOOCFLIX_DATABASE_LIBRARY_URL": own}.get)
+    await migrate(apart, [library])
+    assert await value(own, "SELECT current_setting('search_path')") == "library"
+
+
+async def test_a_login_that_is_refused_is_told_from_data_that_are_not_there(
     urls: DatabaseUrls, library: MigrationSource
 ) -> None:
     await migrate(urls, [library])
-    changed = DatabaseUrls(admin=urls.admin, key=b"c" * 32)
-    with pytest.raises(asyncpg.InvalidPasswordError):
-        await value(changed.service("library"), "SELECT 1")
-    await migrate(changed, [library])
-    assert await value(changed.service("library"), "SELECT 1") == 1
-    await migrate(urls, [library])
+    pool = Pool(DatabaseUrls(admin=urls.admin, key=b"c" * 32).service("library"), size=1)
+    try:
+        with pytest.raises(MigrationError, match=r"refuses the login .* MOOCFLIX_DATABASE_LIBRARY_URL"):
+            await check_code(Database(pool, source="library").reader, "library")
+    finally:
+        await pool.close()
 
 
 async def test_a_service_can_live_in_a_database_of_its_own(

@@ -122,14 +122,15 @@ def relay(names: tuple[str, ...]) -> None:
 
 @moocflix.command()
 @click.option("--pre-only", is_flag=True, help="Leave out what fits only once the new code runs everywhere.")
-def migrate(*, pre_only: bool) -> None:
+@click.option("--new-passwords", is_flag=True, help="Change passwords that the database's roles were given before.")
+def migrate(*, pre_only: bool, new_passwords: bool) -> None:
     """Bring the database up to this version.
 
     Safe to run twice, and from several machines at once. The embedded database is started for it if need be.
     """
     from moocflix.entrypoints.migrate import run
 
-    done = run(_settings(), pre_only=pre_only, report=click.echo)
+    done = run(_settings(), pre_only=pre_only, new_passwords=new_passwords, report=click.echo)
     click.echo(f"{len(done)} migrations have run." if done else "There was nothing to do.")
 
 

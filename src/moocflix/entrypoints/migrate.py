@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import moocflix.services
 from moocflix.platform import data_folder
@@ -22,10 +23,17 @@ def sources() -> list[MigrationSource]:
     return [MigrationSource(path.name, path / "migrations") for path in found]
 
 
-def run(settings: Settings, *, pre_only: bool = False, report: Callable[[str], None] = lambda _line: None) -> list[str]:
+def run(
+    settings: Settings,
+    *,
+    pre_only: bool = False,
+    new_passwords: bool = False,
+    report: Callable[[str], None] = lambda _line: None,
+) -> list[str]:
     """Migrate, and return what ran. The embedded database is started for it if nobody runs it."""
+    phase: Literal["pre", "all"] = "pre" if pre_only else "all"
     with running_database(settings) as urls:
-        return asyncio.run(migrate(urls, sources(), phase="pre" if pre_only else "all", report=report))
+        return asyncio.run(migrate(urls, sources(), phase=phase, report=report, new_passwords=new_passwords))
 
 
 @contextmanager

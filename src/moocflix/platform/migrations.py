@@ -19,17 +19,22 @@ from moocflix import __version__
 from moocflix.platform.database import roles
 from moocflix.platform.database.roles import Connection
 from moocflix.platform.database.transaction import Reader
-from moocflix.platform.database.urls import BUS, OWNER, DatabaseUrls, credentials, database_name, server_of
+from moocflix.platform.database.urls import (
+    BUS,
+    OWNER,
+    DatabaseUrls,
+    credentials,
+    database_name,
+    origin_of_password,
+    server_of,
+)
 from moocflix.platform.migration_files import PLATFORM, Migration, MigrationError, read_migrations
 
 _LOCK = 0x6D6F6F63  # "mooc"
 _WAIT_SECONDS = 60.0
 _LOCK_TRIES = 10
-_NOT_MIGRATED = (
-    asyncpg.InvalidCatalogNameError,  # neither its database,
-    asyncpg.InvalidAuthorizationSpecificationError,  # nor its role,
-    asyncpg.UndefinedTableError,  # nor its tables are there
-)
+# Neither its database nor its tables are there.
+_NOT_MIGRATED = (asyncpg.InvalidCatalogNameError, asyncpg.UndefinedTableError)
 
 
 class Source(Protocol):
@@ -58,6 +63,7 @@ class _Run:
     phase: Literal["all", "pre"]
     wait_seconds: float
     report: Callable[[str], None]
+    new_passwords: bool
 
 
 async def migrate(
@@ -68,12 +74,14 @@ async def migrate(
     phase: Literal["all", "pre"] = "all",
     wait_seconds: float = _WAIT_SECONDS,
     report: Callable[[str], None] = lambda _line: None,
+    new_passwords: bool = False,
 ) -> list[str]:
     """Bring every service's schema up to this code and return what ran; safe to call from several processes at once.
 
-    `phase="pre"` leaves out what only fits once the new code is out. Raises MigrationError.
+    `phase="pre"` leaves out what only fits once the new code is out; `new_passwords` changes those that roles were
+    given before. Raises MigrationError.
     """
-    run = _Run(code=code, phase=phase, wait_seconds=wait_seconds, report=report)
+    run = _Run(code=code, phase=phase, wait_seconds=wait_seconds, report=report, new_passwords=new_passwords)
     done: list[str] = []
     for admin, members in _by_database(urls, sources).items():
         try:
@@ -92,6 +100,11 @@ async def check_code(service: Reader, schema: str, *, code: str = __version__) -
         applied = await _applied(service, schema)
     except _NOT_MIGRATED as error:
         raise MigrationError(f"There are no data of {schema} to work on ({error}): run `moocflix migrate`.") from error
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        raise MigrationError(
+            f"The database of {schema} refuses the login ({error}): `moocflix migrate` has never run there, or the "
+            f"password is not the one it has set. That {origin_of_password(schema)}."
+        ) from error
     _check_code(schema, applied, (), code)
 
 
@@ -125,7 +138,8 @@ async def _migrate_database(urls: DatabaseUrls, admin: str, sources: Sequence[So
     logins = {source.name: credentials(urls.service(source.name)) for source in sources}
     async with _locked(admin, run.wait_seconds) as connection:
         passwords = {role: urls.password(role) for role in (OWNER, BUS)} | dict(logins.values())
-        await roles.ensure_roles(connection, passwords, {logins[name][0]: name for name in logins})
+        services = {logins[name][0]: name for name in logins}
+        await roles.ensure_roles(connection, passwords, services, change=run.new_passwords)
         await roles.ensure_database_rights(connection, owner=OWNER, bus=BUS)
         owner = await asyncpg.connect(urls.owner_at(admin))
         try:

@@ -13,6 +13,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+from moocflix.platform.database.urls import origin_of_password
+from moocflix.platform.migration_files import MigrationError
+
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
 else:  # generic in its stubs alone
@@ -20,6 +23,7 @@ else:  # generic in its stubs alone
 
 _SCRAM_ITERATIONS = 4096
 _TRIES = 20
+_MARK = "MoocFlix, password "
 # What PostgreSQL says to the second of two that change one role, or one database's rights, at once.
 _COLLISIONS = (asyncpg.InternalServerError, asyncpg.UniqueViolationError, asyncpg.DuplicateObjectError)
 
@@ -38,16 +42,19 @@ async def ensure_database(admin: str, name: str) -> None:
             await connection.close()
 
 
-async def ensure_roles(connection: Connection, passwords: Mapping[str, str], search_paths: Mapping[str, str]) -> None:
-    """Make the roles, give them these passwords, and let `search_paths` lead some to a schema.
+async def ensure_roles(
+    connection: Connection, passwords: Mapping[str, str], search_paths: Mapping[str, str], *, change: bool = False
+) -> None:
+    """Make the roles with these passwords, and let `search_paths` lead those of services to their schemas.
 
-    Roles belong to the whole cluster: two databases of it may be migrated at once, so a collision is tried again.
+    Raises MigrationError where one has been given another password, unless that is to `change`. Roles belong to the
+    whole cluster: two databases of it may be migrated at once, so a collision is tried again.
     """
     for attempt in range(_TRIES):
         try:
             async with connection.transaction():
                 for role, password in passwords.items():
-                    await _ensure_role(connection, role, password, search_paths.get(role))
+                    await _ensure_role(connection, role, password, search_paths.get(role), change=change)
         except _COLLISIONS:
             if attempt == _TRIES - 1:
                 raise
@@ -56,14 +63,24 @@ async def ensure_roles(connection: Connection, passwords: Mapping[str, str], sea
             return
 
 
-async def _ensure_role(connection: Connection, role: str, password: str, search_path: str | None) -> None:
+async def _ensure_role(
+    connection: Connection, role: str, password: str, search_path: str | None, *, change: bool
+) -> None:
     verifier = _scram_verifier(role, password)
-    mark = f"MoocFlix, password {hashlib.sha256(verifier.encode()).hexdigest()[:16]}, schema {search_path or '-'}"
+    given = f"{_MARK}{hashlib.sha256(verifier.encode()).hexdigest()[:16]},"
+    mark = f"{given} schema {search_path or '-'}"
     found = await connection.fetchrow(
         "SELECT shobj_description(oid, 'pg_authid') AS mark FROM pg_roles WHERE rolname = $1", role
     )
     if found is not None and found["mark"] == mark:
         return
+    # One that somebody else has made is without a mark, and is taken over.
+    if found is not None and not change and (found["mark"] or "").startswith(_MARK) and given not in found["mark"]:
+        raise MigrationError(
+            f"The role {role} was given another password before, and processes may be using it. The one given now "
+            f"{origin_of_password(search_path)}: let that be the same as before, or, to change the role's, run "
+            "`moocflix migrate --new-passwords`."
+        )
     verb = "CREATE" if found is None else "ALTER"
     await connection.execute(f"{verb} ROLE {_quoted(role)} LOGIN PASSWORD '{verifier}'")
     if search_path is not None:

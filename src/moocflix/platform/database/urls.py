@@ -142,6 +142,12 @@ def has_own(settings: Settings, service: str) -> bool:
     return bool(settings.value(_variable(service)))
 
 
+def origin_of_password(service: str | None) -> str:
+    """Where the password of a service's role comes from, or that of one which all have in common."""
+    own = "" if service is None else f"stands in {_variable(service)} or, where that is not set, "
+    return f"{own}follows from the secret `database`"
+
+
 def _variable(service: str, kind: str = "URL") -> str:
     return f"MOOCFLIX_DATABASE_{service.upper()}_{kind}"
 
