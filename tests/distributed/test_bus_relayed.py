@@ -1,11 +1,12 @@
 """What holds where a relay feeds a broker: repetitions, dead letters, strangers, and servers that go away."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 from secrets import token_hex
-from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -14,6 +15,7 @@ from moocflix.platform.database.transaction import Tx
 from moocflix.platform.events import dead_letters
 from moocflix.platform.events.broker import Parcel
 from moocflix.platform.events.envelope import Message
+from moocflix.platform.events.relay import Relay
 from moocflix.platform.events.unsent import unsent
 from tests.distributed.bus_office import BusOffice, books, each_in_order, on_update, until
 from tests.platform.post_office import BookState, archive, note
@@ -33,6 +35,28 @@ async def test_what_comes_twice_has_one_effect(bus: BusOffice) -> None:
     assert each_in_order(await bus.effects(shelf), shelf, range(1, 7))
 
 
+def sent_by(relay: Relay) -> list[Parcel]:
+    """What this relay has sent, which is listened to from now on."""
+    sent: list[Parcel] = []
+    publish = relay._broker.publish  # noqa: SLF001 - what goes out is listened to
+
+    async def listened(parcels: Sequence[Parcel]) -> None:
+        await publish(parcels)
+        sent.extend(parcels)
+
+    relay._broker.publish = listened  # type: ignore[method-assign]  # noqa: SLF001
+    return sent
+
+
+async def copied(sent: Sequence[Parcel]) -> list[bytes]:
+    """The data of the dead letters that went out."""
+    return [
+        parcel.message.data
+        for parcel in sent
+        if parcel.address == "Book-Update.dead-letter" and parcel.message.source == "archive"
+    ]
+
+
 async def test_a_dead_letter_is_copied_to_the_topic_for_it_and_may_be_tried_again(bus: BusOffice) -> None:
     shelf = (book,) = books(1)
     broken = True
@@ -44,23 +68,13 @@ async def test_a_dead_letter_is_copied_to_the_topic_for_it_and_may_be_tried_agai
         await note(tx, state, message)
 
     service = on_update(choke)
-    sent: list[Parcel] = []
     relay, worker = bus.relay(service), bus.worker(service)
-    publish = relay._broker.publish  # noqa: SLF001 - what goes out is listened to
-
-    async def listened(parcels: Any) -> None:
-        await publish(parcels)
-        sent.extend(parcels)
-
-    relay._broker.publish = listened  # type: ignore[method-assign]  # noqa: SLF001
+    sent = sent_by(relay)
     async with bus.running(relay, worker):
         await bus.publish([book], [1])
         await until(lambda: bus.value("SELECT count(*) FROM dead_letters"))
 
-        async def copied() -> bool:
-            return any(p.address == "Book-Update.dead-letter" and p.message.source == "archive" for p in sent)
-
-        await until(copied)
+        await until(lambda: copied(sent))
         broken = False
         async with bus.archive.transaction() as tx:
             assert await dead_letters.replay(tx) == 1
@@ -88,6 +102,7 @@ async def test_nothing_that_strangers_send_holds_up_a_group(bus: BusOffice) -> N
         replace(ours, subject="a\0b"),
         replace(ours, correlation_id="a\0b"),
         replace(ours, data=b'{"version": 1e-20000}'),
+        replace(ours, data=b'{"version": 0e9999999999}'),
         replace(ours, key=token_hex(5_000)),
     ]
     async with bus.at_work(archive(rewindable=False)):
@@ -100,6 +115,23 @@ async def test_nothing_that_strangers_send_holds_up_a_group(bus: BusOffice) -> N
             return bool(await bus.value("SELECT count(*) FROM dead_letters") == len(strange))
 
         await until(all_parked)
+        await bus.handled(shelf, 1)
+
+
+async def test_a_dead_letter_that_is_larger_written_out_than_a_record_may_be_holds_nothing_up(bus: BusOffice) -> None:
+    shelf = (book,) = books(1)
+    large = b'{"n": [' + b"1e300, " * 4_000 + b"1]}"
+    stranger = Message(uuid4(), "Book-Update", str(book), str(book), "library", utc_now(), large)
+    service = archive()
+    relay = bus.relay(service)
+    sent = sent_by(relay)
+    async with bus.running(relay, bus.worker(service)):
+        await bus.broker().publish([Parcel("Book-Update", stranger)])
+        await until(lambda: copied(sent))
+        size = await bus.value("SELECT octet_length(data::text) FROM dead_letters")
+        assert size > 1_200_000
+        assert [msgspec.json.decode(data) for data in await copied(sent)] == [{"tooLarge": size}]
+        await bus.publish([book], [1])
         await bus.handled(shelf, 1)
 
 

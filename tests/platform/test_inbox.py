@@ -80,6 +80,16 @@ async def test_a_message_that_comes_twice_at_once_has_one_effect(office: PostOff
     assert await effects(office) == [(book, 1), (book, 2)]
 
 
+async def test_data_that_the_database_cannot_keep_are_put_aside_by_their_beginning(office: PostOffice) -> None:
+    context, key = office.context("archive"), str(uuid4())
+    strange = Message(uuid4(), "Book-Update", key, key, "library", utc_now(), b'{"title": 1e-20000}')
+    token = await leases.take(context.database.reader, LEASE, holder=uuid4(), seconds=60)
+    assert token is not None
+    for _ in range(2):
+        await Inbox(archive(), context).take([strange], token=token)
+    assert await value(office, "SELECT array_agg(data) FROM retries") == [{"unreadable": '{"title": 1e-20000}'}]
+
+
 async def test_an_update_that_overtakes_its_creation_wins(office: PostOffice) -> None:
     book = uuid4()
     service = archive(

@@ -106,9 +106,9 @@ def _moment(text: str) -> datetime:
 
 def _number(text: str) -> float:
     """A number that jsonb can keep. Raises ValueError."""
-    mantissa, _, exponent = text.lower().partition("e")
-    number = float(text)
-    if isinf(number) or len(mantissa.partition(".")[2]) - int(exponent or 0) > _DECIMALS:
+    mantissa, _, written = text.lower().partition("e")
+    number, exponent = float(text), int(written or 0)
+    if isinf(number) or exponent > _DECIMALS or len(mantissa.partition(".")[2]) - exponent > _DECIMALS:
         raise ValueError("a number out of range")
     return number
 

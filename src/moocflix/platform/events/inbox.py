@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import msgspec
 import structlog
 
 from moocflix.platform.database.transaction import Tx
 from moocflix.platform.errors import CopyMissing
 from moocflix.platform.events.broker import dead_letter_address
+from moocflix.platform.events.cloudevents import stand_in
 from moocflix.platform.events.copies import fill
 from moocflix.platform.events.envelope import Message
 from moocflix.platform.events.settings import EventsSettings
@@ -63,11 +65,16 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb, $10, $11)
    SET attempts = excluded.attempts, error = excluded.error, parked_at = clock_timestamp()
 """  # noqa: S608 - a constant of this module
 
-# For the broker: the row above is the truth, and this copy tells others of it.
+# For the broker: the row above is the truth, and this copy tells others of it. Written out, what fitted in a record may
+# have become larger than one may be (five characters of 1e300 are 301), and would stay in front of the outbox for good.
 _COPY = """
 INSERT INTO outbox (id, topic, key, subject, correlation_id, traceparent, data)
-VALUES ($1, $2, $3, $4, $5, $6, $7::text::jsonb)
+SELECT $1, $2, $3, $4, $5, $6,
+       CASE WHEN octet_length(data::text) <= $8 THEN data
+            ELSE jsonb_build_object('tooLarge', octet_length(data::text)) END
+  FROM (SELECT $7::text::jsonb AS data) AS message
 """
+_LARGEST_COPY = 500_000
 
 _BLOCKED = "SELECT DISTINCT key FROM retries WHERE source = $1 AND key = ANY ($2::text[])"
 
@@ -213,6 +220,16 @@ class Inbox:
             else:
                 return
         self._report("event.failed", message, 1, error)
+        try:
+            await self._put_aside(message, token, error)
+        except asyncpg.DataError as refused:
+            # Of what strangers send, something is not to be kept that nobody has thought of.
+            kept = stand_in(
+                str(message.id), topic=message.topic, source=message.source, key=message.key, data=message.data
+            )
+            await self._put_aside(kept, token, refused)
+
+    async def _put_aside(self, message: Message, token: int, error: Exception) -> None:
         async with self._database.transaction() as tx:
             taken, _ = await self._mark(tx, [message], token)
             if message.id not in taken:
@@ -246,7 +263,7 @@ class Inbox:
         if self._settings.bus != "postgres":
             topic, data = dead_letter_address(message.topic), message.data.decode()
             trace = (message.correlation_id, message.traceparent)
-            await tx.execute(_COPY, new_id(), topic, message.key, message.subject, *trace, data)
+            await tx.execute(_COPY, new_id(), topic, message.key, message.subject, *trace, data, _LARGEST_COPY)
             tx.wake()
 
     def _wait(self, attempts: int) -> float:
