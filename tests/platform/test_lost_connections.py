@@ -41,6 +41,14 @@ async def test_who_reads_the_outboxes_is_told_that_the_log_is_away(office: PostO
     await bus.close()
 
 
+async def test_who_reads_the_outboxes_is_told_that_the_log_is_away_where_its_disk_is_full(office: PostOffice) -> None:
+    bus = office.bus()
+    with pytest.raises(Unavailable):
+        await bus.fetch("DO $$ BEGIN RAISE disk_full; END $$")
+    assert await bus.fetch("SELECT 1")
+    await bus.close()
+
+
 @pytest.mark.parametrize("turns", TURNS)
 async def test_a_statement_alone_fails_as_one_that_may_be_tried_again(office: PostOffice, turns: int) -> None:
     reader = office.database("library", size=1).reader

@@ -24,7 +24,7 @@ _AWAY = (
     *LOST,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,  # connections, memory, or the disk
 )
 
 # Rows of transactions that the snapshot of the last look did not see: later ones, and those that were under way.
