@@ -1,7 +1,7 @@
 """Ended sessions: seen by every process, after a restart too, and while users is away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -16,7 +16,7 @@ from hypothesis import strategies as some
 
 from moocflix.platform import clock
 from moocflix.platform.auth.keys import PublishedKey
-from moocflix.platform.auth.published import REVOCATIONS_PAGE, JsonWebKeySet, Revocation, RevocationList
+from moocflix.platform.auth.published import REVOCATIONS_PAGE, JsonWebKey, JsonWebKeySet, Revocation, RevocationList
 from moocflix.platform.auth.revocations import Revocations
 from moocflix.platform.auth.watch import TokenWatch, UsersService
 from moocflix.platform.errors import Unavailable
@@ -137,12 +137,13 @@ async def test_while_users_is_away_it_serves_what_it_knows_and_says_so() -> None
 class Hindered:
     """The database of a service, in which nothing can be written while there is an `error`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, keys: Sequence[JsonWebKey] = ()) -> None:
         self.reader = self
         self.error: Exception | None = None
+        self._keys = [{"kid": key.kid, "x": key.x} for key in keys]
 
-    async def fetch(self, _sql: str, *_args: Any) -> list[Any]:
-        return []
+    async def fetch(self, sql: str, *_args: Any) -> list[Any]:
+        return self._keys if "keys" in sql else []
 
     async def execute(self, _sql: str, *_args: Any) -> int:
         if self.error is not None:
@@ -176,6 +177,14 @@ async def test_while_a_copy_cannot_be_written_it_goes_on_and_says_so(error: Exce
     database.error = None
     await until(lambda: not watch.degraded)
     watching.cancel()
+
+
+async def test_keys_that_users_has_told_of_are_not_replaced_by_a_copy_that_could_not_be_written() -> None:
+    database = Hindered(keys=[PublishedKey.of(Ed25519PrivateKey.generate().public_key()).to_jwk()])
+    watch = TokenWatch(UsersService(Client(Users())), databases=[database])  # type: ignore[list-item]
+    database.error = asyncpg.DiskFullError("could not extend file")
+    await watch.start()
+    assert [key.kid for key in watch.verifier.published()] == [PublishedKey.of(KEY.public_key()).kid]
 
 
 async def test_a_restored_users_service_is_read_from_its_start() -> None:

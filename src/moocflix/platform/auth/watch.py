@@ -76,7 +76,7 @@ class TokenWatch:
 
     async def start(self) -> None:
         """Load keys and revocations: from users, and where it is away from the services' copies."""
-        if not await self._fresh_keys():
+        if not await self._fresh_keys() and not self.verifier.has_keys:
             await self._held_keys()
         await self.revocations.load()
 
