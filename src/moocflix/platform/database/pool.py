@@ -130,8 +130,9 @@ class Pool:
             async with asyncio.timeout(_WAIT_SECONDS):
                 await turn
         except TimeoutError:
-            message = "All connections to the database are in use."
-            raise Unavailable(message) from None
+            # Woken in the very turn in which the time was over: the connection is there for this task.
+            if not turn.done() or turn.cancelled():
+                raise Unavailable("All connections to the database are in use.") from None
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self._wake_one()
