@@ -12,6 +12,7 @@ from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
 from moocflix.entrypoints.addresses import check_addresses
+from moocflix.entrypoints.environment_file import settings_here
 from moocflix.entrypoints.faults import sentence
 from moocflix.entrypoints.process import run_until_told
 from moocflix.entrypoints.runtime import Runtime
@@ -20,7 +21,7 @@ from moocflix.platform import logs
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.process import die_with_parent
 from moocflix.platform.service import Service
-from moocflix.platform.settings import HttpSettings, InternalSettings, Settings, load
+from moocflix.platform.settings import HttpSettings, InternalSettings, Settings
 
 NAMES = "MOOCFLIX_SERVES"
 """The variable by which the server tells its workers what to serve."""
@@ -43,7 +44,7 @@ def application() -> Callable[..., Awaitable[None]]:
     # The server's worker outlives a killed parent unless it asks not to.
     die_with_parent(parent=os.getppid())
     lines = logs.configure()
-    settings = load(environ=os.environ, file=None)
+    settings = settings_here(os.environ)
     names = tuple(name for name in os.environ.get(NAMES, "").split(",") if name)
     runtime = Runtime(settings, chosen(names), DatabaseUrls.of(settings), platform=SERVICES)
 
