@@ -1,4 +1,4 @@
-"""The supervisor: starts PostgreSQL, the server and the worker, restarts what dies, and stops them in order.
+"""The supervisor: starts child processes, restarts what dies, and stops them in order.
 
 Each child has a process group of its own (Ctrl-C reaches the supervisor alone) and a parent-death signal, so that none
 outlives a supervisor that is killed. What still runs when the next one starts is found by its mark and ended.
@@ -222,7 +222,7 @@ class Record:
 
 
 class Supervisor:
-    """Keeps PostgreSQL and the children running until told to stop."""
+    """Keeps the children running until told to stop."""
 
     def __init__(
         self, children: Sequence[Child], *, record: Record, signals: Signals, say: Callable[[str], None]
