@@ -10,7 +10,7 @@ from moocflix.entrypoints.cli import moocflix
 
 COMMANDS = [
     "up", "serve", "work", "migrate", "users", "users create-admin", "users block", "users unblock", "users role",
-    "openapi", "doctor", "demo", "events",
+    "secrets", "openapi", "doctor", "demo", "events",
     "events list", "events lag", "events rewind", "events after-restore", "events dead", "events dead list",
     "events dead replay", "events dead drop",
 ]  # fmt: skip

@@ -134,6 +134,20 @@ def migrate(*, pre_only: bool, new_passwords: bool) -> None:
     click.echo(f"{len(done)} migrations have run." if done else "There was nothing to do.")
 
 
+@moocflix.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def secrets(folder: Path) -> None:
+    """Make the secrets of a production installation, and the services' keys, in FOLDER.
+
+    What is there stays as it is, so that a later release's can be added. Give each process those that it needs.
+    """
+    from moocflix.entrypoints.migrate import sources
+    from moocflix.entrypoints.secret_files import make
+
+    for name, needed_by, is_new in make(folder, [source.name for source in sources()]):
+        click.echo(f"{'made' if is_new else 'kept'} {name:<30} for {needed_by}")
+
+
 @moocflix.command(**_HANDS_ON)
 @_arguments
 def move(arguments: tuple[str, ...]) -> None:

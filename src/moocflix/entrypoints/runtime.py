@@ -100,16 +100,16 @@ class Runtime:
     async def start(self, *, broadcasts: bool = True) -> None:
         """Set the services up and load who may not come in; `broadcasts` keeps it all fresh from then on.
 
-        Raises MigrationError where newer code has made the data, and Unavailable where they cannot be reached.
+        Raises MigrationError where newer code has made the data, SecretMissing where a key of a service is, and
+        Unavailable where the data cannot be reached.
         """
         # Before the first connection, which would run its statements untraced for as long as it lives.
         spans.start(self.settings, name="-".join(["moocflix", *(self.contexts if len(self.contexts) == 1 else ())]))
         for service in self.services:
             await check_code(self.contexts[service.name].database.reader, service.name)
-        if self._service_keys.make:
-            # Now, not at the first call: a disk that is full by then would have it fail.
-            for name in (ASKER, *self.contexts):
-                self._service_keys.private(name)
+        # Now, not at the first call: a key that is missing, or a disk that is full by then, would have it fail.
+        for name in (ASKER, *self.contexts):
+            self._service_keys.private(name)
         for service in self.services:
             if service.setup is not None:
                 await service.setup(self.contexts[service.name])
