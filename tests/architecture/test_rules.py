@@ -5,6 +5,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
+from moocflix.entrypoints import services
+from moocflix.platform.service import Service
+
 SOURCE = Path(__file__).parents[2] / "src" / "moocflix"
 SERVICES = SOURCE / "services"
 FILES = sorted(SOURCE.rglob("*.py"))
@@ -94,6 +99,15 @@ def test_every_service_has_its_card() -> None:
         docstring = ast.get_docstring(ast.parse(card.read_text())) or ""
         for part in ("Tables", "Publishes", "Consumes", "Calls"):
             assert part.lower() in docstring.lower(), f"{name_of(card)} does not say what it {part.lower()}"
+
+
+@pytest.mark.parametrize("service", services.SERVICES, ids=lambda service: service.name)
+def test_a_services_card_names_what_it_publishes_and_consumes(service: Service) -> None:
+    docstring = (SERVICES / service.name / "__init__.py").read_text()
+    published, consumed = re.split(r"\nConsumes:", docstring.partition("\nPublishes:")[2].partition("\nCalls:")[0])
+    topic = re.compile(r"\b[A-Z]\w+-[A-Z]\w+")
+    assert sorted(topic.findall(published)) == sorted(topic.name for topic in service.topics)
+    assert sorted(topic.findall(consumed)) == sorted({reaction.topic.name for reaction in service.reactions})
 
 
 def test_a_file_is_named_by_what_is_in_it_and_holds_one_noun() -> None:

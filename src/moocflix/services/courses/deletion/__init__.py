@@ -1,0 +1,1 @@
+"""The deletion of a course or a module, with all that it takes along."""

@@ -1,0 +1,1 @@
+"""The copy of a user: the name under a course."""

@@ -1,0 +1,1 @@
+"""The structure of a course: its modules and lessons in their order."""
