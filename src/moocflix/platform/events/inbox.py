@@ -15,13 +15,12 @@ import structlog
 
 from moocflix.platform.database.transaction import Tx
 from moocflix.platform.errors import CopyMissing
-from moocflix.platform.events.broker import dead_letter_address
+from moocflix.platform.events import dead_letters
 from moocflix.platform.events.cloudevents import stand_in
 from moocflix.platform.events.copies import fill
 from moocflix.platform.events.envelope import Message
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.failures import AWAY, describe
-from moocflix.platform.ids import new_id
 from moocflix.platform.service import Reaction, Service, ServiceContext
 from moocflix.platform.spans import begin as begin_span
 from moocflix.platform.trace import set_trace, trace_of
@@ -47,34 +46,14 @@ SELECT EXISTS (SELECT FROM held) AS held,
        ARRAY (SELECT DISTINCT key FROM retries WHERE source = $3 AND key = ANY ($7::text[])) AS blocked
 """
 
-_ROW = "message_id, source, topic, key, subject, time, correlation_id, traceparent, data"
-
 # A follower is due with the first of its key, and never before it.
 _MOVE = f"""
-INSERT INTO retries ({_ROW}, attempts, due_at, error)
+INSERT INTO retries ({dead_letters.COLUMNS}, attempts, due_at, error)
 SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb, $10,
        coalesce((SELECT max(due_at) FROM retries WHERE source = $2 AND key = $4),
                 clock_timestamp() + make_interval(secs => $11)), $12
     ON CONFLICT DO NOTHING
 """  # noqa: S608 - a constant of this module
-
-_PARK = f"""
-INSERT INTO dead_letters ({_ROW}, attempts, error)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::text::jsonb, $10, $11)
-    ON CONFLICT (message_id) DO UPDATE
-   SET attempts = excluded.attempts, error = excluded.error, parked_at = clock_timestamp()
-"""  # noqa: S608 - a constant of this module
-
-# For the broker: the row above is the truth, and this copy tells others of it. Written out, what fitted in a record may
-# have become larger than one may be (five characters of 1e300 are 301), and would stay in front of the outbox for good.
-_COPY = """
-INSERT INTO outbox (id, topic, key, subject, correlation_id, traceparent, data)
-SELECT $1, $2, $3, $4, $5, $6,
-       CASE WHEN octet_length(data::text) <= $8 THEN data
-            ELSE jsonb_build_object('tooLarge', octet_length(data::text)) END
-  FROM (SELECT $7::text::jsonb AS data) AS message
-"""
-_LARGEST_COPY = 500_000
 
 _BLOCKED = "SELECT DISTINCT key FROM retries WHERE source = $1 AND key = ANY ($2::text[])"
 
@@ -256,15 +235,11 @@ class Inbox:
 
     async def _move(self, tx: Tx, message: Message, *, attempts: int, error: Exception | None) -> None:
         text = None if error is None else describe(error)
-        await tx.execute(_MOVE, *_columns(message), attempts, self._wait(attempts), text)
+        await tx.execute(_MOVE, *dead_letters.columns_of(message), attempts, self._wait(attempts), text)
 
     async def _park(self, tx: Tx, message: Message, attempts: int, error: Exception) -> None:
-        await tx.execute(_PARK, *_columns(message), attempts, describe(error))
-        if self._settings.bus != "postgres":
-            topic, data = dead_letter_address(message.topic), message.data.decode()
-            trace = (message.correlation_id, message.traceparent)
-            await tx.execute(_COPY, new_id(), topic, message.key, message.subject, *trace, data, _LARGEST_COPY)
-            tx.wake()
+        copied = self._settings.bus != "postgres"
+        await dead_letters.park(tx, message, attempts=attempts, error=describe(error), copied=copied)
 
     def _wait(self, attempts: int) -> float:
         if attempts == 0:
@@ -282,20 +257,6 @@ class Inbox:
             attempts=attempts,
             error=describe(error),
         )
-
-
-def _columns(message: Message) -> tuple[Any, ...]:
-    return (
-        message.id,
-        message.source,
-        message.topic,
-        message.key,
-        message.subject,
-        message.time,
-        message.correlation_id,
-        message.traceparent,
-        message.data.decode(),
-    )
 
 
 def _message(row: Any) -> Message:
