@@ -7,11 +7,11 @@ from uuid import uuid4
 import pytest
 
 from moocflix.platform.database.urls import DatabaseUrls
-from moocflix.platform.local_servers.kafka import KafkaServer
 from moocflix.platform.local_servers.rabbitmq import RabbitServer
 from moocflix.platform.migrations import MigrationSource, migrate
 from moocflix.platform.settings import Settings
 from tests.distributed.bus_office import BusOffice, Carrier
+from tests.distributed.kafka_login import KafkaWithLogin
 from tests.platform.post_office import MIGRATIONS, PostOffice
 
 QUICK = {
@@ -23,8 +23,8 @@ QUICK = {
 
 
 @pytest.fixture(scope="session")
-def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
-    server = KafkaServer(tmp_path_factory.mktemp("kafka"))
+def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaWithLogin]:
+    server = KafkaWithLogin(tmp_path_factory.mktemp("kafka"))
     server.start()
     yield server
     server.stop()
@@ -54,7 +54,7 @@ async def bus_urls(settings: Settings, tmp_path_factory: pytest.TempPathFactory)
 def carrier(request: pytest.FixtureRequest) -> Carrier:
     """One bus after the other; a test that is about brokers names those."""
     if request.param == "kafka":
-        kafka: KafkaServer = request.getfixturevalue("kafka_server")
+        kafka: KafkaWithLogin = request.getfixturevalue("kafka_server")
         return Carrier({**QUICK, "events_bus": "kafka", "kafka_servers": kafka.bootstrap_servers}, kafka)
     if request.param == "rabbitmq":
         rabbit: RabbitServer = request.getfixturevalue("rabbit_server")

@@ -1,7 +1,6 @@
 """Kafka: a topic for each of ours, CloudEvents in binary mode, one consumer group for each service."""
 
 import asyncio
-import logging
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -15,32 +14,22 @@ from moocflix.platform.errors import Unavailable
 from moocflix.platform.events.broker import Delivery, Parcel, Subscription, Waiting, dead_letter_address
 from moocflix.platform.events.cloudevents import Unreadable, message_of, names_by_type, stand_in
 from moocflix.platform.events.envelope import Message, Topic
+from moocflix.platform.events.kafka_client import KafkaClient, lines
 from moocflix.platform.events.kafka_sender import PREFIX, Sender
 from moocflix.platform.events.settings import KafkaSettings
 
-_AWAY = "Kafka is away."
 _ADMIN_SECONDS = 10.0
 _RECEIVE = 200
 _DAY_MS = 86_400_000
-
-# The library's own lines: connections that come and go, mostly.
-_lines = logging.getLogger("moocflix.kafka")
 
 
 class Kafka:
     """One process's connection to a cluster."""
 
     def __init__(self, settings: KafkaSettings) -> None:
-        """Nothing is connected before it is needed."""
+        """Nothing is connected before it is needed. Raises SettingsError."""
         self._settings = settings
-        self._client: dict[str, Any] = {
-            "bootstrap.servers": settings.servers,
-            "logger": _lines,
-            "reconnect.backoff.max.ms": 1000,
-            # Over a link that was cut nothing is heard any more; the library's own minute is too long to wait for it.
-            "socket.timeout.ms": 8_000,
-            "socket.connection.setup.timeout.ms": 4_000,
-        }
+        self._client = KafkaClient(settings)
         self._sender: Sender | None = None
 
     async def prepare(self, topics: Sequence[Topic[Any]], groups: Mapping[str, Sequence[Topic[Any]]]) -> None:
@@ -54,7 +43,7 @@ class Kafka:
 
     async def publish(self, parcels: Sequence[Parcel]) -> None:
         """Send, and wait for every acknowledgement: for as long as it takes, since giving up would break the order."""
-        sender = self._sender = self._sender or Sender(self._client)
+        sender = self._sender = self._sender or Sender(self._client.config)
         try:
             await sender.send(parcels)
         except KafkaException as error:
@@ -86,21 +75,17 @@ class Kafka:
             await sender.close()
 
     def _make(self, names: Sequence[str]) -> None:
+        admin = AdminClient(self._client.config)
         try:
-            admin = AdminClient(self._client)
             missing = set(names) - set(admin.list_topics(timeout=_ADMIN_SECONDS).topics)
-            retention = {"retention.ms": str(self._settings.retention_days * _DAY_MS)}
-            made = [
-                NewTopic(name, self._settings.partitions, self._settings.replicas, config=retention)
-                for name in sorted(missing)
-            ]
+            made = [new_topic(name, self._settings) for name in sorted(missing)]
             for future in admin.create_topics(made).values() if made else ():
                 _ignore_existing(future)
         except KafkaException as error:
-            raise Unavailable(_AWAY) from error
+            raise self._client.away(error, admin) from error
 
     def _count(self, group: str, addresses: Sequence[str]) -> list[Waiting]:
-        consumer = Consumer({**self._client, "group.id": _group_id(group)})
+        consumer = Consumer({**self._client.config, "group.id": _group_id(group)})
         try:
             known = consumer.list_topics(timeout=_ADMIN_SECONDS).topics
             parts = [TopicPartition(name, n) for name in addresses if name in known for n in known[name].partitions]
@@ -110,7 +95,7 @@ class Kafka:
                 counts[part.topic] += high - max(low, part.offset)
             return [Waiting(group, name, count) for name, count in counts.items()]
         except KafkaException as error:
-            raise Unavailable(_AWAY) from error
+            raise self._client.away(error, consumer) from error
         finally:
             consumer.close()
 
@@ -118,7 +103,7 @@ class Kafka:
 class _KafkaSubscription:
     """A member of a consumer group. Its blocking calls run in one thread of its own."""
 
-    def __init__(self, client: dict[str, Any], group: str, topics: Sequence[Topic[Any]]) -> None:
+    def __init__(self, client: KafkaClient, group: str, topics: Sequence[Topic[Any]]) -> None:
         self._client = client
         self._group = group
         self._addresses = [*(topic.name for topic in topics), _replay(group)]
@@ -161,7 +146,7 @@ class _KafkaSubscription:
             first = consumer.poll(seconds)
             records = [] if first is None else [first, *consumer.consume(_RECEIVE - 1, 0)]
         except KafkaException as error:
-            raise Unavailable(_AWAY) from error
+            raise self._client.away(error) from error
         by_place: dict[tuple[Any, Any], list[Any]] = {}
         for record in records:
             if record.error() is None:
@@ -201,7 +186,7 @@ class _KafkaSubscription:
         if self._consumer is None:
             self._consumer = Consumer(
                 {
-                    **self._client,
+                    **self._client.config,
                     "group.id": _group_id(self._group),
                     "enable.auto.commit": False,
                     "auto.offset.reset": "earliest",
@@ -218,7 +203,7 @@ class _KafkaSubscription:
         try:
             self._connected().commit(offsets=[place], asynchronous=True)
         except KafkaException as error:
-            _lines.info("offset not committed: %s", error)
+            lines.info("offset not committed: %s", error)
 
     def _seek(self, places: Sequence[TopicPartition]) -> None:
         earliest: dict[tuple[str, int], TopicPartition] = {}
@@ -231,7 +216,13 @@ class _KafkaSubscription:
                 self._connected().seek(place)
             except KafkaException as error:
                 # No longer ours: whoever has the partition begins at its committed offset.
-                _lines.info("no seek: %s", error)
+                lines.info("no seek: %s", error)
+
+
+def new_topic(name: str, settings: KafkaSettings) -> NewTopic:
+    """A topic as the settings want those that are made."""
+    config = {"retention.ms": str(settings.retention_days * _DAY_MS)}
+    return NewTopic(name, settings.partitions, settings.replicas, config=config)
 
 
 def _ignore_existing(future: Any) -> None:

@@ -49,6 +49,16 @@ class KafkaSettings(Section, frozen=True, kw_only=True):
     section: ClassVar[str] = "kafka"
 
     servers: Annotated[str, Meta(description="Bootstrap servers, host:port, separated by commas.")] = "127.0.0.1:9092"
+    tls: Annotated[bool, Meta(description="Connect by TLS; so it is, too, where `kafka.ca_file` is set.")] = False
+    ca_file: Annotated[
+        str,
+        Meta(description="Certificates (PEM) of those who may vouch for the brokers; empty: whom the machine trusts."),
+    ] = ""
+    user: Annotated[str, Meta(description="Log in as this user (SASL); empty: no login.")] = ""
+    password: Annotated[SecretText, Meta(description="The user's password.")] = SecretText("")
+    mechanism: Annotated[
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], Meta(description="How the user logs in.")
+    ] = "PLAIN"
     partitions: Annotated[
         int, Meta(ge=1, description="Partitions of topics that are made; a key stays in its partition.")
     ] = 3
