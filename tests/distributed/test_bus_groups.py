@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
 from moocflix.platform import leases
+from moocflix.platform.clock import utc_now
 from moocflix.platform.database.transaction import Tx
-from moocflix.platform.errors import CopyMissing
+from moocflix.platform.errors import CopyMissing, Unavailable
 from moocflix.platform.events import resending
+from moocflix.platform.events.broker import Parcel
 from moocflix.platform.events.envelope import Message, Topic
 from moocflix.platform.events.inbox import LEASE
 from moocflix.platform.ids import new_id
@@ -91,6 +94,26 @@ async def test_a_group_at_rest_is_not_due(bus: BusOffice, service: Service) -> N
         await until(at_rest)
         await leases.seize(bus.archive.reader, LEASE, holder=new_id())
         await until(at_rest)
+
+
+async def test_nothing_waits_for_a_group_that_has_never_been_there(bus: BusOffice) -> None:
+    group = f"absent-{uuid4().hex}"
+    topic = Topic(f"Absent-{uuid4().hex}", "library", BookState, key="book_id")
+    waiting = await bus.broker().waiting(group, [topic])
+    assert waiting
+    assert {(one.group, one.messages) for one in waiting} == {(group, 0)}
+    # What looking may have made takes events once the group is there.
+    await bus.broker().prepare([topic], {group: [topic]})
+    event = Message(uuid4(), topic.name, "key", "key", "library", utc_now(), b'{"version":1}')
+    await bus.broker().publish([Parcel(topic.name, event)])
+
+    async def one_waits() -> bool:
+        # A server that has just been made does not know the offsets of groups yet.
+        with suppress(Unavailable):
+            return sum(one.messages for one in await bus.broker().waiting(group, [topic])) == 1
+        return False
+
+    await until(one_waits)
 
 
 async def test_a_worker_whose_retries_cannot_go_on_ends(bus: BusOffice) -> None:
