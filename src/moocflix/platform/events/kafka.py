@@ -221,7 +221,11 @@ class _KafkaSubscription:
 
 def new_topic(name: str, settings: KafkaSettings) -> NewTopic:
     """A topic as the settings want those that are made."""
-    config = {"retention.ms": str(settings.retention_days * _DAY_MS)}
+    config = {
+        "retention.ms": str(settings.retention_days * _DAY_MS),
+        # One replica may be gone and events are taken; with the others gone too, what is acknowledged would be lost.
+        "min.insync.replicas": str(max(1, settings.replicas - 1)),
+    }
     return NewTopic(name, settings.partitions, settings.replicas, config=config)
 
 

@@ -62,7 +62,14 @@ class KafkaSettings(Section, frozen=True, kw_only=True):
     partitions: Annotated[
         int, Meta(ge=1, description="Partitions of topics that are made; a key stays in its partition.")
     ] = 3
-    replicas: Annotated[int, Meta(ge=1, description="Replicas of topics that are made.")] = 1
+    replicas: Annotated[
+        int,
+        Meta(
+            ge=1,
+            description="Replicas of topics that are made; all but one of them, and at least one, must have an event "
+            "before it counts as sent (`min.insync.replicas`).",
+        ),
+    ] = 1
     retention_days: Annotated[int, Meta(ge=1, description="How long topics that are made keep their events.")] = 30
 
 
