@@ -7,11 +7,20 @@ from moocflix.platform.events.broker import Broker, topics_of_group
 from moocflix.platform.events.envelope import Topic
 from moocflix.platform.events.settings import EventsSettings, KafkaSettings, RabbitSettings
 from moocflix.platform.service import Service
-from moocflix.platform.settings import Settings
+from moocflix.platform.settings import Settings, SettingsError
 
 
 def open_broker(settings: Settings) -> Broker | None:
-    """The broker; None where the outboxes themselves are the log. Connects at the first need."""
+    """The broker; None where the outboxes themselves are the log. Connects at the first need. Raises SettingsError."""
+    try:
+        return _open(settings)
+    except ImportError as error:
+        raise SettingsError(
+            f"Setting MOOCFLIX_EVENTS_BUS needs the Python package {error.name}: pip install 'moocflix[distributed]'."
+        ) from None
+
+
+def _open(settings: Settings) -> Broker | None:
     # Each adapter is imported where it is chosen: the libraries take memory that the others need not have.
     match settings.of(EventsSettings).bus:
         case "postgres":
