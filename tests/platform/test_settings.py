@@ -85,6 +85,12 @@ def test_what_is_no_address_and_no_network_stops_the_start(field: str, value: st
         settings.of(HttpSettings)
 
 
+def test_processes_that_share_a_port_have_no_internal_one(tmp_path: Path) -> None:
+    done = moocflix("serve", data=tmp_path, MOOCFLIX_HTTP_WORKERS="2", MOOCFLIX_INTERNAL_PORT="9000")
+    assert done.returncode == 1
+    assert done.stderr.startswith("moocflix: Settings http.workers and internal.port do not go together: ")
+
+
 def unknown(*names: str) -> list[str]:
     # Values that each of them takes.
     values = {"PORT": "1", "HTTP_PORT": "1", "CONTENT_TRANSCODER": "own"}

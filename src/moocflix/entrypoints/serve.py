@@ -9,12 +9,17 @@ import signal
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces, Loops, RuntimeModes
 
-from moocflix.platform.settings import HttpSettings, InternalSettings, Settings
+from moocflix.platform.settings import HttpSettings, InternalSettings, Settings, SettingsError
 
 
 def run(settings: Settings, names: tuple[str, ...]) -> None:
-    """Serve these services until told to stop; all, where none is named."""
+    """Serve these services until told to stop; all, where none is named. Raises SettingsError."""
     http, internal = settings.of(HttpSettings), settings.of(InternalSettings)
+    if internal.port and http.workers > 1:
+        raise SettingsError(
+            "Settings http.workers and internal.port do not go together: where there are internal routes, one process "
+            "has both ports. Start more such processes, each with ports of its own."
+        )
     if names or internal.port:
         from moocflix.entrypoints.application import check, serve_both
 

@@ -73,7 +73,12 @@ class HttpSettings(Section, frozen=True, kw_only=True):
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Meta(ge=1, le=65535, description="Port to listen on.")] = 8000
     workers: Annotated[
-        int, Meta(ge=1, le=64, description="Server processes that share the port; above one, set cache.url too.")
+        int,
+        Meta(
+            ge=1,
+            le=64,
+            description="Server processes that share the port; above one, set cache.url too, and leave internal.port.",
+        ),
     ] = 1
     body_limit: Annotated[
         int, Meta(ge=1024, description="Largest body of an ordinary request, in bytes; uploads have their own.")
@@ -193,7 +198,12 @@ class Settings:
 
     def given(self, kind: type[Section], field: str) -> bool:
         """Whether somebody has set this field, be it to its default."""
-        return _variable(kind, field) in self._environ or field in self._tables.get(kind.section, {})
+        return self.names(_variable(kind, field))
+
+    def names(self, variable: str) -> bool:
+        """The same of a setting by its variable, which need not be one that is known."""
+        section, _, field = variable.removeprefix(PREFIX).lower().partition("_")
+        return variable in self._environ or field in self._tables.get(section, {})
 
     def check_names(self, kinds: Iterable[type[Section]]) -> None:
         """Refuse what the file sets and no section knows. Raises SettingsError."""
