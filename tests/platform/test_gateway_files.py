@@ -193,6 +193,20 @@ def test_proxies_before_the_gateway_are_believed_too(tmp_path: Path) -> None:
     assert told.of(HttpSettings).trusted_proxies == ["127.0.0.1", "192.0.2.7", "192.0.2.8"]
 
 
+def test_what_the_operator_has_set_and_is_not_used_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOOCFLIX_DATABASE_USERS_DIRECT_URL", "postgresql://a@elsewhere/b")
+    unused = {"DATABASE_URL": "postgresql://a@elsewhere/b", "CACHE_URL": "redis://elsewhere", "EVENTS_BUS": "rabbitmq"}
+    settings = settings_of(tmp_path, **unused, HTTP_WORKERS="1", HTTP_TRUSTED_PROXIES="192.0.2.7", INTERNAL_PORT="9")
+    layout = Layout(settings, NAMES)
+    databases = layout.databases(ServerAddress("127.0.0.1", 5432, "postgres", "secret"))
+    names = {*unused, "DATABASE_USERS_DIRECT_URL", "INTERNAL_PORT"}
+    assert layout.overruled(databases) == sorted(f"MOOCFLIX_{name}" for name in names)
+    assert "MOOCFLIX_DATABASE_USERS_DIRECT_URL" not in layout.environment(databases)
+    # One of its own would have the server processes share a port.
+    told = layout.service_environment("users", databases["users"])
+    assert told["MOOCFLIX_HTTP_WORKERS"] == "1"
+
+
 def test_the_board_is_true_after_a_restart_and_gone_after_a_stop(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     running = {"users": 11, "valkey": 12}

@@ -1,6 +1,7 @@
 """What listens where in a distributed installation on one machine, and what each process is told of the others."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,8 @@ from moocflix.platform.settings import HttpSettings, PlatformSettings, Settings
 BUCKET = "moocflix"
 REGION = "us-east-1"
 HERE = "127.0.0.1"
+_OTHER_DATABASE = re.compile(r"MOOCFLIX_DATABASE_([A-Z]+_)?(DIRECT_|ADMIN_)?URL")
+_NOT_INHERITED = re.compile(rf"MOOCFLIX_(HTTP_)?PORT|MOOCFLIX_HTTP_HOST|{_OTHER_DATABASE.pattern}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,17 +103,26 @@ class Layout:
 
     def environment(self, databases: Mapping[str, str]) -> dict[str, str]:
         """What every process of ours is told; `databases` are those that it may use, by service."""
-        kafka = {"MOOCFLIX_EVENTS_BUS": "kafka", "MOOCFLIX_KAFKA_SERVERS": self.kafka_servers}
-        names = {"MOOCFLIX_PORT", "MOOCFLIX_HTTP_PORT", "MOOCFLIX_HTTP_HOST", "MOOCFLIX_DATABASE_URL"}
-        inherited = {name: value for name, value in os.environ.items() if name not in names}
-        public = self._settings.of(PlatformSettings).public_url or self.gateway_url
+        inherited = {name: value for name, value in os.environ.items() if not _NOT_INHERITED.fullmatch(name)}
         return {
             "MALLOC_ARENA_MAX": "2",
             **inherited,
             "MOOCFLIX_PLATFORM_DATA": str(self.data),
-            "MOOCFLIX_PLATFORM_PUBLIC_URL": public,
+            "MOOCFLIX_PLATFORM_PUBLIC_URL": self._settings.of(PlatformSettings).public_url or self.gateway_url,
             # Envoy, and what the operator has before it.
             "MOOCFLIX_HTTP_TRUSTED_PROXIES": ",".join([HERE, *self._http.trusted_proxies]),
+            **self._own(databases),
+        }
+
+    def overruled(self, databases: Mapping[str, str]) -> list[str]:
+        """Variables that have been set, by the environment or the file, to something else than what holds here."""
+        own = {**self._own(databases), "MOOCFLIX_INTERNAL_PORT": ""}
+        set_ = [name for name in own if self._settings.names(name) and self._settings.value(name) != own[name]]
+        return sorted({*set_, *filter(_OTHER_DATABASE.fullmatch, os.environ)})
+
+    def _own(self, databases: Mapping[str, str]) -> dict[str, str]:
+        """What this installation starts itself, whatever else was named."""
+        return {
             "MOOCFLIX_STORAGE_KIND": "s3",
             "MOOCFLIX_STORAGE_S3_ENDPOINT": self.s3.url,
             "MOOCFLIX_STORAGE_S3_REGION": REGION,
@@ -119,11 +131,14 @@ class Layout:
             "MOOCFLIX_STORAGE_S3_SECRET_KEY": self.s3.secret_key,
             # The S3 server is for this machine alone: what users read goes through the gateway.
             "MOOCFLIX_STORAGE_S3_REDIRECTS": "false",
-            # Where a process has no administrator's URL, its own tells it which server is meant.
+            # In place of an administrator's, be it one of the settings file.
             "MOOCFLIX_DATABASE_URL": next(iter(databases.values())),
             **{f"MOOCFLIX_DATABASE_{name.upper()}_URL": url for name, url in databases.items()},
             "MOOCFLIX_CACHE_URL": self.valkey_url,
-            **kafka,
+            "MOOCFLIX_EVENTS_BUS": "kafka",
+            "MOOCFLIX_KAFKA_SERVERS": self.kafka_servers,
+            # Each has a listener for internal calls beside its port.
+            "MOOCFLIX_HTTP_WORKERS": "1",
             **{f"MOOCFLIX_SERVICE_{name.upper()}_URL": self.internal_url(name) for name in self.services},
         }
 

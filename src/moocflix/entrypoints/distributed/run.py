@@ -66,7 +66,10 @@ class Distribution(Installation):
         s3_program = versitygw.program(self._say)
         server = self._start_postgres()
         databases = layout.databases(server)
-        self._migrate(server, databases)
+        overruled = layout.overruled(databases)
+        if overruled:
+            self._say(f"{', '.join(overruled)}: not used here, where everything is started on this machine.")
+        self._migrate(server, layout.environment(databases))
         environment_file.write(self._board.told, layout.operator_environment(server, databases))
         self._fill_board(layout, databases)
         return self._make_children(layout, databases, commands, s3_program)
@@ -102,12 +105,11 @@ class Distribution(Installation):
         services = len(self._names)
         return most_connections(self._settings, pools=2 * services, databases=3 * services)
 
-    def _migrate(self, address: ServerAddress, databases: dict[str, str]) -> None:
-        apart = {f"MOOCFLIX_DATABASE_{name.upper()}_URL": url for name, url in databases.items()}
-        environ = {**os.environ, **apart, "MOOCFLIX_DATABASE_URL": address.dsn("moocflix")}
-        done = asyncio.run(migrate(DatabaseUrls.of(load(environ=environ)), sources()))
+    def _migrate(self, address: ServerAddress, environ: dict[str, str]) -> None:
+        told = load(environ={**environ, "MOOCFLIX_DATABASE_URL": address.dsn("moocflix")})
+        done = asyncio.run(migrate(DatabaseUrls.of(told), sources()))
         if done:
-            self._say(f"{len(done)} migrations have run, in {len(databases)} databases.")
+            self._say(f"{len(done)} migrations have run, in {len(self._names)} databases.")
 
     def _make_children(
         self, layout: Layout, databases: dict[str, str], commands: dict[str, list[str]], s3_program: Path
