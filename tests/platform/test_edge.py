@@ -1,6 +1,7 @@
 """What the edge does for every request, on a service made for it."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -371,6 +372,17 @@ async def test_the_machines_of_a_network_may_read_the_metrics(start: Callable[..
     statuses = {"10.1.255.254": 200, "::ffff:10.1.0.1": 200, "2001:db8::9": 200, "10.2.0.1": 404, "2001:db9::9": 404}
     for address, status in statuses.items():
         assert await metrics_status(probe, address, {}) == status, address
+
+
+async def test_processes_that_share_a_port_keep_their_numbers_apart(start: Callable[..., Awaitable[Probe]]) -> None:
+    own = ("moocflix_http_requests_total", "moocflix_http_request_seconds_sum", "moocflix_database_connections")
+    for workers in (1, 4):
+        probe = await start(MOOCFLIX_HTTP_WORKERS=str(workers))
+        await probe.http.get("/health/live")
+        text = (await probe.http.get("/metrics")).text
+        found = {line.partition("{")[0]: f'process="{os.getpid()}"' in line for line in text.splitlines()}
+        assert {name: found[name] for name in own} == dict.fromkeys(own, workers > 1)
+        assert 'moocflix_dead_letters{group="probe"} 0.0' in text
 
 
 async def test_a_proxy_of_a_trusted_network_is_believed_for_whom_it_asks(

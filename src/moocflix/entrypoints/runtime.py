@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gc
+import os
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
@@ -69,8 +70,10 @@ class Runtime:
         """
         self.settings = settings
         self.services = tuple(services)
-        self.metrics = Metrics()
-        self.byte_cache = ByteCache(seconds=settings.of(HttpSettings).cache_seconds)
+        http = settings.of(HttpSettings)
+        # Whose numbers they are is chance where several share the port; else a restart would begin them all anew.
+        self.metrics = Metrics(own={"process": str(os.getpid())} if http.workers > 1 else None)
+        self.byte_cache = ByteCache(seconds=http.cache_seconds)
         self._urls = urls
         self._secrets = Secrets.of(settings)
         self._service_keys = ServiceKeys.of(self._secrets)
@@ -242,7 +245,10 @@ class Runtime:
         for name, context in self.contexts.items():
             pool = context.database.pool
             for state, number in (("open", pool.open), ("idle", pool.idle), ("waiting", pool.waiting)):
-                metrics.gauge("database_connections", "Connections of this process.", number, service=name, state=state)
+                metrics.gauge(
+                    "database_connections", "Connections of this process.", number,
+                    **metrics.own, service=name, state=state,
+                )  # fmt: skip
         relayed = self.settings.of(EventsSettings).bus != "postgres"
         logs = {} if relayed else {name: log.reader for name, log in self._log_of.items()}
         with contextlib.suppress(Unavailable):

@@ -1,7 +1,7 @@
 """Prometheus metrics of this process."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
@@ -31,32 +31,38 @@ class _Served:
 class _Requests(Collector):
     """Counts requests in plain numbers and makes metrics of them when asked: counting is part of every request."""
 
-    def __init__(self) -> None:
+    def __init__(self, own: Mapping[str, str]) -> None:
         self.places: dict[Place, _Served] = {}
+        self._own = own
 
     def collect(self) -> Iterator[CounterMetricFamily | HistogramMetricFamily]:
         """The two families, by place."""
-        labels = ["service", "method", "route"]
+        labels = [*self._own, "service", "method", "route"]
         counter = CounterMetricFamily("moocflix_http_requests", "Requests answered.", labels=[*labels, "status"])
         timer = HistogramMetricFamily("moocflix_http_request_seconds", "Time from head to answer.", labels=labels)
-        for place, served in self.places.items():
+        for found, served in self.places.items():
+            place = [*self._own.values(), *found]
             for status, count in served.statuses.items():
                 counter.add_metric([*place, str(status)], count)
             total, buckets = 0, []
             for bound, count in zip(_BOUNDS, served.buckets, strict=True):
                 total += count
                 buckets.append((bound, total))
-            timer.add_metric(list(place), buckets=buckets, sum_value=served.seconds)
+            timer.add_metric(place, buckets=buckets, sum_value=served.seconds)
         yield counter
         yield timer
 
 
 class Metrics:
-    """The numbers of one process, in a registry of its own."""
+    """The numbers of one process, in a registry of its own.
 
-    def __init__(self) -> None:
+    `own` are labels that tell it from others behind the same address, for the numbers that are not everybody's.
+    """
+
+    def __init__(self, *, own: Mapping[str, str] | None = None) -> None:
+        self.own = own or {}
         self.registry = CollectorRegistry()
-        self._requests = _Requests()
+        self._requests = _Requests(self.own)
         self.registry.register(self._requests)
         self._gauges: dict[str, Gauge] = {}
 
