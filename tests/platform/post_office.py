@@ -32,6 +32,14 @@ MIGRATIONS = {
 SERVICES = tuple(MIGRATIONS)
 
 
+# The bus may look again and again meanwhile, with a statement that names the agendas.
+_AT_REST = """
+SELECT bool_or(query LIKE '%.agenda%' OR query LIKE '%.outbox%')
+       AND bool_and(state = 'idle' AND (query LIKE '%.agenda%' OR state_change < clock_timestamp() - interval '0.2 s'))
+  FROM pg_stat_activity WHERE datname = current_database() AND application_name LIKE 'moocflix%'
+"""
+
+
 class BookState(State, frozen=True, kw_only=True):
     book_id: UUID
     title: str
@@ -154,6 +162,19 @@ async def running(worker: Worker) -> tuple[asyncio.Event, "asyncio.Task[None]"]:
     """A worker at work in this process: set the event, then await the task."""
     stop = asyncio.Event()
     return stop, asyncio.create_task(worker.run(stop))
+
+
+async def at_rest(office: PostOffice) -> None:
+    """Wait until the worker has looked for work and found none: what comes now has to be told of, or looked for."""
+    connection = await asyncpg.connect(office.urls.admin)
+
+    async def quiet() -> Any:
+        return await connection.fetchval(_AT_REST)
+
+    try:
+        await until(quiet)
+    finally:
+        await connection.close()
 
 
 async def effects(office: PostOffice) -> list[tuple[UUID, int]]:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 
 from moocflix.platform.database.transaction import Tx
@@ -20,6 +21,7 @@ from tests.platform.post_office import (
     copy_book,
     effects,
     note,
+    until,
     upsert_book,
 )
 
@@ -131,20 +133,30 @@ async def test_a_group_with_effects_elsewhere_is_not_rewound(office: PostOffice,
 async def test_what_a_worker_has_in_hand_while_its_group_is_rewound_is_not_kept(office: PostOffice, bus: Bus) -> None:
     book, database = uuid4(), office.database("archive")
     rewinds: list[asyncio.Task[list[str]]] = []
+    waited = asyncio.Event()
+
+    async def waits() -> Any:
+        return await watcher.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE usename = 'moocflix_archive' AND wait_event_type = 'Lock'"
+        )
 
     async def rewind_under_way(tx: Tx, state: BookState, message: Message) -> None:
         if state.version == 2 and not rewinds:
             rewinds.append(asyncio.create_task(groups.rewind(service, database, {"library": bus}, time=None)))
-            await asyncio.sleep(0.3)
+            await until(waits)
+            waited.set()
         await note(tx, state, message)
 
     service = archive(reactions=(Reaction(topic=BOOK_UPDATE, run=rewind_under_way),))
+    watcher = await asyncpg.connect(office.urls.admin)
     await office.publish(book, 1)
     await office.settle(service)
     for version in (2, 3):
         await office.publish(book, version)
     await office.settle(service)
     await rewinds[0]
+    await watcher.close()
+    assert waited.is_set()
     await office.settle(service)
     assert [version for _, version in await effects(office)][-3:] == [1, 2, 3]
 

@@ -12,6 +12,7 @@ import pytest
 from moocflix.platform import logs
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.ids import new_id
+from tests.platform.post_office import until
 from tests.platform.probe import CATS, Probe
 
 
@@ -208,9 +209,15 @@ async def test_an_answer_that_was_lost_after_the_commit_is_given_to_the_retry(pr
 
 async def test_a_connection_that_dies_before_the_commit_frees_the_key(probe: Probe, urls: DatabaseUrls) -> None:
     first = asyncio.create_task(probe.post("/things", {"name": "slow"}, idempotency_key="k"))
-    await asyncio.sleep(0.1)
     admin = await asyncpg.connect(urls.admin)
-    await admin.fetch("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'moocflix_probe'")
+
+    async def ended() -> Any:
+        return await admin.fetchval(
+            "SELECT bool_or(pg_terminate_backend(pid)) FROM pg_stat_activity "
+            "WHERE usename = 'moocflix_probe' AND state = 'idle in transaction' AND query LIKE 'INSERT INTO things%'"
+        )
+
+    await until(ended)
     await admin.close()
     assert (await first).status_code == 503
     assert await probe.names() == []

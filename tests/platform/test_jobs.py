@@ -12,7 +12,7 @@ import pytest
 from moocflix.platform import jobs
 from moocflix.platform.errors import Unavailable
 from moocflix.platform.service import Job, JobRun
-from tests.platform.post_office import PostOffice, archive, kill_in_the_middle, running, until
+from tests.platform.post_office import PostOffice, archive, at_rest, kill_in_the_middle, running, until
 
 LATER = timedelta(hours=1)
 
@@ -219,7 +219,7 @@ async def test_a_job_that_is_enqueued_wakes_the_worker(office: PostOffice) -> No
         ran.set()
 
     stop, task = await running(office.worker(doing(work), poll_seconds=30))
-    await asyncio.sleep(0.3)
+    await at_rest(office)
     await enqueue(office, "work")
     await asyncio.wait_for(ran.wait(), 2)
     stop.set()

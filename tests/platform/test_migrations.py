@@ -266,6 +266,7 @@ async def test_a_start_waits_for_another_that_migrates_but_not_for_ever(
         await migrate(urls, [library], wait_seconds=0.3)
     waiting = asyncio.create_task(migrate(urls, [library]))
     await asyncio.sleep(0.3)
+    assert not waiting.done()
     await other.close()
     assert await waiting == []
 

@@ -171,12 +171,11 @@ async def test_while_a_copy_cannot_be_written_it_goes_on_and_says_so(error: Exce
     watch = TokenWatch(UsersService(Client(users)), databases=[database], seconds=0.01)  # type: ignore[list-item]
     database.error = error
     await watch.start()
-    watching = asyncio.create_task(watch.run())
-    users.end(session_id=SESSION)
-    await until(lambda: covers(watch.revocations) and watch.degraded)
-    database.error = None
-    await until(lambda: not watch.degraded)
-    watching.cancel()
+    async with at_work(watch):
+        users.end(session_id=SESSION)
+        await until(lambda: covers(watch.revocations) and watch.degraded)
+        database.error = None
+        await until(lambda: not watch.degraded)
 
 
 async def test_keys_that_users_has_told_of_are_not_replaced_by_a_copy_that_could_not_be_written() -> None:
@@ -226,6 +225,18 @@ class Client:
         return await self.users.after((query or {})["after"])
 
 
+@asynccontextmanager
+async def at_work(watch: TokenWatch) -> AsyncIterator[None]:
+    """It watches, until the block ends: not before."""
+    watching = asyncio.create_task(watch.run())
+    try:
+        yield
+    finally:
+        watching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await watching
+
+
 async def until(happened: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not happened():
@@ -236,21 +247,19 @@ async def test_a_broadcast_brings_the_news_long_before_the_next_poll() -> None:
     users = Users()
     watch = TokenWatch(UsersService(Client(users)), databases=[], seconds=60)
     await watch.start()
-    watching = asyncio.create_task(watch.run())
-    users.end(session_id=SESSION)
-    watch.nudge()
-    await until(lambda: covers(watch.revocations))
-    watching.cancel()
+    async with at_work(watch):
+        users.end(session_id=SESSION)
+        watch.nudge()
+        await until(lambda: covers(watch.revocations))
 
 
 async def test_without_a_broadcast_the_poll_brings_the_news() -> None:
     users = Users()
     watch = TokenWatch(UsersService(Client(users)), databases=[], seconds=0.01)
     await watch.start()
-    watching = asyncio.create_task(watch.run())
-    users.end(session_id=SESSION)
-    await until(lambda: covers(watch.revocations))
-    watching.cancel()
+    async with at_work(watch):
+        users.end(session_id=SESSION)
+        await until(lambda: covers(watch.revocations))
 
 
 async def test_a_process_that_started_without_users_recovers() -> None:
@@ -259,8 +268,7 @@ async def test_a_process_that_started_without_users_recovers() -> None:
     await watch.start()
     assert (watch.degraded, watch.verifier.has_keys) == (True, False)
     assert await watch.keys_missing() == "not at hand"
-    watching = asyncio.create_task(watch.run())
-    users.away = False
-    await until(lambda: watch.verifier.has_keys and not watch.degraded)
-    assert await watch.keys_missing() is None
-    watching.cancel()
+    async with at_work(watch):
+        users.away = False
+        await until(lambda: watch.verifier.has_keys and not watch.degraded)
+        assert await watch.keys_missing() is None
