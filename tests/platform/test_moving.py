@@ -1,6 +1,8 @@
 """An installation moves to databases and files elsewhere while events are under way, and loses none."""
 
+import asyncio
 import dataclasses
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from uuid import UUID
@@ -11,16 +13,17 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from moocflix.entrypoints.addresses import check_addresses
-from moocflix.entrypoints.move import SecretsDiffer, carry_secrets, move_files, routes, settings_of
+from moocflix.entrypoints.move import SecretsDiffer, carry_secrets, move_files, routes, run, settings_of
 from moocflix.entrypoints.services import SERVICES
 from moocflix.entrypoints.settings import check_settings
 from moocflix.platform.database.urls import DatabaseUrls
+from moocflix.platform.errors import OperatorError, Refusal
 from moocflix.platform.events.groups import topics_by_source
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.migrations import migrate
 from moocflix.platform.moving import SchemasDiffer, TargetInUse, move_tables
 from moocflix.platform.secrets import Secrets
-from moocflix.platform.settings import HttpSettings, PlatformSettings, Settings, SettingsError
+from moocflix.platform.settings import HttpSettings, PlatformSettings, Settings, SettingsError, load
 from moocflix.platform.storage.local import LocalStorage
 from moocflix.platform.storage.s3 import S3Storage
 from tests.factories.platform import TestPlatform, data_of
@@ -125,6 +128,51 @@ async def test_what_was_under_way_arrives_in_the_new_place_once(
     await there.enrollment(await there.person(), course)
     assert sum((await unread(there)).values()) == 0
     await there.stop()
+
+
+NOBODY = "postgresql://moocflix@127.0.0.1:1/moocflix"
+
+
+S3 = {"MOOCFLIX_STORAGE_KIND": "s3"}
+
+
+@pytest.fixture
+def embedded(tmp_path: Path, settings: Settings, urls: DatabaseUrls) -> Settings:
+    """An installation that is stopped, over the test's own database."""
+    (tmp_path / "here" / "run").mkdir(parents=True)
+    return load(
+        environ={
+            "MOOCFLIX_CONFIG": os.devnull,
+            "MOOCFLIX_DATA": str(tmp_path / "here"),
+            "MOOCFLIX_SECRETS_FOLDER": str(Secrets.of(settings).folder),
+            "MOOCFLIX_DATABASE_URL": urls.admin,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (S3, "MOOCFLIX_STORAGE_S3_BUCKET must name a bucket"),
+        ({**S3, "MOOCFLIX_STORAGE_S3_BUCKET": "lost"}, "Nothing is moved: the bucket lost does not answer"),
+        ({}, r"The database moocflix at 127.0.0.1:1 cannot be used: .*Connect call failed"),
+        # The owner's password comes from a secret that this place has none of yet, and makes up.
+        ({"MOOCFLIX_DATABASE_URL": "{here}"}, 'cannot be used: password authentication failed for user "moocflix_own'),
+    ],
+    ids=["no bucket named", "no such bucket", "nobody listens", "wrong password"],
+)
+async def test_what_the_target_lacks_is_a_sentence_before_a_row_has_moved(
+    embedded: Settings, urls: DatabaseUrls, s3_endpoint: str, given: dict[str, str], said: str
+) -> None:
+    there = {
+        "MOOCFLIX_CONFIG": os.devnull,
+        "MOOCFLIX_DATA": str(embedded.of(PlatformSettings).data.with_name("there")),
+        "MOOCFLIX_STORAGE_S3_ENDPOINT": s3_endpoint,
+        "MOOCFLIX_DATABASE_URL": NOBODY,
+        **{name: value.replace("{here}", urls.in_database("there").admin) for name, value in given.items()},
+    }
+    with pytest.raises((OperatorError, Refusal), match=said):
+        await asyncio.to_thread(run, embedded, load(environ=there), replace=True, report=pytest.fail)
 
 
 async def test_a_target_with_events_of_its_own_is_left_alone(

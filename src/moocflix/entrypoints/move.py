@@ -11,7 +11,7 @@ import click
 from moocflix.entrypoints import environment_file
 from moocflix.entrypoints.migrate import running_database, sources
 from moocflix.platform.database.urls import DatabaseUrls
-from moocflix.platform.errors import Conflict, NotFound
+from moocflix.platform.errors import Conflict, NotFound, OperatorError
 from moocflix.platform.moving import Route, move_tables
 from moocflix.platform.process import FileLock, LockTaken
 from moocflix.platform.secrets import SecretMissing, Secrets, read_or_make
@@ -44,6 +44,13 @@ class SecretsDiffer(Conflict):
         super().__init__(f"The target's secret {name!r} is not the same. Give it this installation's, or remove it.")
 
 
+class StoreUnusable(OperatorError):
+    """Files could not be read here, or written there."""
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(f"Nothing is moved: {fault}.")
+
+
 def settings_of(file: Path) -> Settings:
     """The target's settings: a file with a line `MOOCFLIX_…=value` for each. Raises SettingsError."""
     return load(environ={"MOOCFLIX_CONFIG": os.devnull, **environment_file.read(file)})
@@ -66,6 +73,14 @@ def carry_secrets(here: Secrets, there: Secrets) -> None:
             held = read_or_make(there.folder / path.name, make=path.read_bytes)
         if held.strip() != secret.strip():
             raise SecretsDiffer(path.name)
+
+
+async def ask(*stores: Storage) -> None:
+    """Raises StoreUnusable where a store is not there or lets nobody in."""
+    for store in stores:
+        fault = await store.fault()
+        if fault is not None:
+            raise StoreUnusable(fault)
 
 
 async def move_files(here: Storage, there: Storage) -> int:
@@ -93,10 +108,13 @@ def run(settings: Settings, target: Settings, *, replace: bool, report: Callable
     names = [source.name for source in sources()]
     with _stopped(settings), running_database(settings, alone=True) as here:
         carry_secrets(Secrets.of(settings), Secrets.of(target))
+        # Rows take hours where there are many: what would stop the files is found out before.
+        stores = open_storage(settings), open_storage(target)
+        asyncio.run(ask(*stores))
         rows = asyncio.run(move_tables(routes(names, here, DatabaseUrls.of(target)), replace=replace))
         for service, count in rows.items():
             report(f"{service}: {count} rows")
-        count = asyncio.run(move_files(open_storage(settings), open_storage(target)))
+        count = asyncio.run(move_files(*stores))
     report(f"{count} files have been copied. Start the other installation; this one is as it was.")
 
 

@@ -8,18 +8,13 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
 
+from moocflix.platform.database.connect import Connection, connect_for_command
 from moocflix.platform.errors import Conflict
 from moocflix.platform.events.bus import schema_of
 from moocflix.platform.events.restoring import reset_positions
-
-if TYPE_CHECKING:
-    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
-else:  # generic in its stubs alone
-    Connection = asyncpg.Connection
 
 # What belongs to an installation and not to its data: its migrations, who works at the moment, what a broker has.
 _STAYS = ("schema_migrations", "leases", "relays")
@@ -80,8 +75,8 @@ class Route:
 async def move_tables(routes: Sequence[Route], *, replace: bool = False) -> dict[str, int]:
     """Move all rows, and set readers to where they lose nothing; the number of rows by service.
 
-    Nobody may write on either side meanwhile. Stopped halfway it may be begun again, with `replace`. Raises TargetInUse
-    and SchemasDiffer before anything is written.
+    Nobody may write on either side meanwhile. Stopped halfway it may be begun again, with `replace`. Raises
+    TargetInUse, SchemasDiffer and DatabaseUnusable before anything is written.
     """
     for route in routes:
         async with _connected(route.source) as source, _connected(route.target) as target:
@@ -102,7 +97,7 @@ async def move_tables(routes: Sequence[Route], *, replace: bool = False) -> dict
 
 @asynccontextmanager
 async def _connected(url: str) -> AsyncIterator[Connection]:
-    connection = await asyncpg.connect(url)
+    connection = await connect_for_command(url)
     try:
         yield connection
     finally:

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
+from moocflix.platform.database.urls import database_name, server_of
+from moocflix.platform.errors import OperatorError
+
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
 else:  # generic in its stubs alone
@@ -55,6 +58,22 @@ async def connect(dsn: str, **server_settings: str) -> Connection:
         connection_class=_Watched,
         server_settings={"application_name": "moocflix", **_THEIRS, **server_settings},
     )
+
+
+class DatabaseUnusable(OperatorError):
+    """A command has been given a database that does not let it in, or is not there."""
+
+    def __init__(self, dsn: str, error: Exception) -> None:
+        where = ":".join(server_of(dsn))
+        super().__init__(f"The database {database_name(dsn)} at {where} cannot be used: {str(error) or 'no answer'}.")
+
+
+async def connect_for_command(dsn: str) -> Connection:
+    """A connection for what somebody does by hand. Raises DatabaseUnusable."""
+    try:
+        return await connect(dsn)
+    except (asyncpg.PostgresError, *LOST) as error:
+        raise DatabaseUnusable(dsn, error) from error
 
 
 async def hang_up(connection: Connection) -> None:

@@ -7,19 +7,12 @@ more, and the inboxes take only what is new.
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeAlias
-
-import asyncpg
 
 from moocflix.platform import leases
+from moocflix.platform.database.connect import Connection, connect_for_command
 from moocflix.platform.events.bus import schema_of
 from moocflix.platform.events.inbox import LEASE
 from moocflix.platform.ids import new_id
-
-if TYPE_CHECKING:
-    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
-else:  # generic in its stubs alone
-    Connection = asyncpg.Connection
 
 
 async def reset_positions(owners: Mapping[str, str]) -> None:
@@ -40,7 +33,7 @@ async def reset_positions(owners: Mapping[str, str]) -> None:
 @asynccontextmanager
 async def _transaction(url: str, service: str) -> AsyncIterator[Connection]:
     """A fresh one, in the schema of the service."""
-    connection = await asyncpg.connect(url)
+    connection = await connect_for_command(url)
     try:
         async with connection.transaction():
             await connection.execute(f"SET LOCAL search_path = {schema_of(service)}")
