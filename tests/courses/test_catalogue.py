@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from moocflix.platform.http.pages import cursor_of
+from moocflix.platform.http.pagination import cursor_of
 from moocflix.platform.ids import new_id
 from tests.factories.courses import COURSE, faults, path_of
 from tests.factories.platform import Course, Person, TestPlatform, data_of

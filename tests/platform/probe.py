@@ -17,7 +17,7 @@ from moocflix.platform.auth.access import ANYONE, CALLER, HOLDER, INSTRUCTOR, SE
 from moocflix.platform.errors import Conflict, CopyMissing, NotFound, Unauthorized
 from moocflix.platform.events.envelope import State
 from moocflix.platform.http.numbers import Number
-from moocflix.platform.http.pages import Cursor, Limit, cursor_of, read_cursor
+from moocflix.platform.http.pagination import Cursor, Limit, next_cursor, read_id
 from moocflix.platform.http.reply import Answer, Body, Reply, reply, stream_reply
 from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import delete, get, post, put
@@ -87,10 +87,10 @@ async def one(request: Request, thing_id: UUID) -> Reply[ThingOut]:
 
 @get("/things", who=ANYONE, summary="Things")
 async def things(request: Request, limit: Limit = 20, cursor: Cursor = None) -> Reply[ThingList]:
-    after = read_cursor(cursor, (UUID,)) or (UUID(int=0),)
-    rows = await request.db.fetch("SELECT id, name FROM things WHERE id > $1 ORDER BY id LIMIT $2", *after, limit + 1)
+    after = read_id(cursor) or UUID(int=0)
+    rows = await request.db.fetch("SELECT id, name FROM things WHERE id > $1 ORDER BY id LIMIT $2", after, limit + 1)
     found = [ThingOut(thing_id=row["id"], name=row["name"]) for row in rows[:limit]]
-    return reply(ThingList(things=found, next_cursor=cursor_of(found[-1].thing_id) if len(rows) > limit else None))
+    return reply(ThingList(things=found, next_cursor=next_cursor(rows, limit, lambda row: (row["id"],))))
 
 
 @put("/things/{thing_id:uuid}", who=CALLER, summary="Rename a thing")

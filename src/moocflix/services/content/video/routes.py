@@ -6,7 +6,7 @@ from moocflix.contracts.content import VideoPage, VideoState
 from moocflix.platform.auth.access import CALLER, INSTRUCTOR, SERVICE
 from moocflix.platform.http.body import announced_bytes
 from moocflix.platform.http.form import FileTooLarge, UploadForm
-from moocflix.platform.http.pages import Cursor, Limit, cursor_of, read_cursor
+from moocflix.platform.http.pagination import Cursor, Limit, next_cursor, read_id
 from moocflix.platform.http.reply import Reply, reply
 from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import delete, get, post
@@ -122,9 +122,8 @@ async def delete_video(request: Request, video_id: UUID) -> Reply[VideoChanged]:
 @get("/internal/videos", who=SERVICE, summary="Videos of all courses")
 async def video_states(request: Request, limit: Limit = 100, cursor: Cursor = None) -> Reply[VideoPage]:
     """Videos by id, for the filling of copies."""
-    after = read_cursor(cursor, (UUID,))
-    videos = await sql.states(request.db, after=after[0] if after else None, limit=limit + 1)
-    more = cursor_of(videos[limit - 1].video_id) if len(videos) > limit else None
+    videos = await sql.states(request.db, after=read_id(cursor), limit=limit + 1)
+    more = next_cursor(videos, limit, lambda one: (one.video_id,))
     return reply(VideoPage(videos=videos[:limit], next_cursor=more))
 
 

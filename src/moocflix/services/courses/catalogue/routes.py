@@ -8,7 +8,7 @@ from litestar.params import QueryParameter
 
 from moocflix.contracts.courses import Difficulty
 from moocflix.platform.auth.access import ANYONE
-from moocflix.platform.http.pages import Cursor, Limit, cursor_of, read_cursor
+from moocflix.platform.http.pagination import Cursor, Limit, cursor_of, next_cursor, read_cursor
 from moocflix.platform.http.reply import Reply, reply
 from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import get
@@ -75,7 +75,7 @@ async def list_categories(request: Request, limit: Limit = 20, cursor: Cursor = 
     """The categories of published courses by name, with how many courses are in each."""
     after = read_cursor(cursor, (str,))
     categories = await sql.categories(request.db, after=after[0] if after else None, limit=limit + 1)
-    more = cursor_of(categories[limit - 1].name) if len(categories) > limit else None
+    more = next_cursor(categories, limit, lambda one: (one.name,))
     request.share()
     return reply(
         CategoryList(categories=[CategoryOut.of(category) for category in categories[:limit]], next_cursor=more)

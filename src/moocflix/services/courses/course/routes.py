@@ -4,7 +4,7 @@ from uuid import UUID
 
 from moocflix.contracts.courses import CoursePage, CourseState
 from moocflix.platform.auth.access import ANYONE, CALLER, INSTRUCTOR, SERVICE
-from moocflix.platform.http.pages import Cursor, Limit, cursor_of, read_cursor
+from moocflix.platform.http.pagination import Cursor, Limit, next_cursor, read_id
 from moocflix.platform.http.reply import NOT_KEPT, Reply, reply
 from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import get, post, put
@@ -68,9 +68,8 @@ async def read_course(request: Request, course_id: UUID) -> Reply[CourseOut]:
 @get("/internal/courses", who=SERVICE, summary="All courses, drafts too")
 async def list_course_states(request: Request, limit: Limit = 100, cursor: Cursor = None) -> Reply[CoursePage]:
     """Courses by id, for the filling of copies."""
-    after = read_cursor(cursor, (UUID,))
-    courses = await sql.page(request.db, after=after[0] if after else None, limit=limit + 1)
-    more = cursor_of(courses[limit - 1].id) if len(courses) > limit else None
+    courses = await sql.page(request.db, after=read_id(cursor), limit=limit + 1)
+    more = next_cursor(courses, limit, lambda one: (one.id,))
     return reply(CoursePage(courses=[course.state() for course in courses[:limit]], next_cursor=more))
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from moocflix.contracts.courses import LessonPage, LessonState
 from moocflix.platform.auth.access import ANYONE, CALLER, SERVICE
-from moocflix.platform.http.pages import Cursor, Limit, cursor_of, read_cursor
+from moocflix.platform.http.pagination import Cursor, Limit, next_cursor, read_id
 from moocflix.platform.http.reply import Reply, reply
 from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import delete, get, post, put
@@ -110,9 +110,8 @@ async def delete_lesson(
 @get("/internal/lessons", who=SERVICE, summary="Lessons of all courses, drafts too")
 async def list_lesson_states(request: Request, limit: Limit = 100, cursor: Cursor = None) -> Reply[LessonPage]:
     """Lessons by id, for the filling of copies."""
-    after = read_cursor(cursor, (UUID,))
-    lessons = await sql.page(request.db, after=after[0] if after else None, limit=limit + 1)
-    more = cursor_of(lessons[limit - 1].lesson_id) if len(lessons) > limit else None
+    lessons = await sql.page(request.db, after=read_id(cursor), limit=limit + 1)
+    more = next_cursor(lessons, limit, lambda one: (one.lesson_id,))
     return reply(LessonPage(lessons=lessons[:limit], next_cursor=more))
 
 

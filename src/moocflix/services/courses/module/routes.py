@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from moocflix.contracts.courses import ModulePage, ModuleState
 from moocflix.platform.auth.access import ANYONE, CALLER, SERVICE
-from moocflix.platform.http.pages import Cursor, Limit, cursor_of, read_cursor
+from moocflix.platform.http.pagination import Cursor, Limit, next_cursor, read_cursor, read_id
 from moocflix.platform.http.reply import NOT_KEPT, Reply, reply
 from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import get, post, put
@@ -36,7 +36,7 @@ async def list_modules(
     )
     if modules is None:
         raise CourseNotFound(course_id)
-    more = cursor_of(modules[limit - 1].position) if len(modules) > limit else None
+    more = next_cursor(modules, limit, lambda one: (one.position,))
     return reply(ModuleList(modules=[ModuleOut.of(module) for module in modules[:limit]], next_cursor=more))
 
 
@@ -86,9 +86,8 @@ async def update_module(request: Request, course_id: UUID, module_id: UUID, data
 @get("/internal/modules", who=SERVICE, summary="Modules of all courses, drafts too")
 async def list_module_states(request: Request, limit: Limit = 100, cursor: Cursor = None) -> Reply[ModulePage]:
     """Modules by id, for the filling of copies."""
-    after = read_cursor(cursor, (UUID,))
-    modules = await sql.page(request.db, after=after[0] if after else None, limit=limit + 1)
-    more = cursor_of(modules[limit - 1].id) if len(modules) > limit else None
+    modules = await sql.page(request.db, after=read_id(cursor), limit=limit + 1)
+    more = next_cursor(modules, limit, lambda one: (one.id,))
     return reply(ModulePage(modules=[module.state() for module in modules[:limit]], next_cursor=more))
 
 

@@ -8,14 +8,14 @@ from litestar.params import QueryParameter
 
 from moocflix.contracts.enrollments import EnrollmentFound, EnrollmentPage, EnrollmentState, EnrollmentStatus
 from moocflix.platform.auth.access import CALLER, LEARNER, SERVICE
-from moocflix.platform.http.pages import Cursor, Limit, cursor_of, read_cursor
+from moocflix.platform.http.pagination import Cursor, Limit, next_cursor, read_cursor, read_id
 from moocflix.platform.http.reply import Reply, reply
 from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import delete, get, post
 from moocflix.platform.ids import new_id
 from moocflix.services.enrollments.course import sql as course_sql
 from moocflix.services.enrollments.enrollment import operations, sql
-from moocflix.services.enrollments.enrollment.model import Enrollment, EnrollmentNotFound, Student
+from moocflix.services.enrollments.enrollment.model import EnrollmentNotFound, MyEnrollment, Student
 from moocflix.services.enrollments.enrollment.schemas import (
     CourseEnrollmentsOut,
     EnrolledOut,
@@ -34,8 +34,8 @@ WithStatus = Annotated[EnrollmentStatus | None, QueryParameter(name="status", de
 _PLACE = (datetime, UUID)
 
 
-def _place_of(last: Enrollment) -> str:
-    return cursor_of(last.enrolled_at, last.id)
+def _place_of(row: MyEnrollment | Student) -> tuple[datetime, UUID]:
+    return row.enrollment.enrolled_at, row.enrollment.id
 
 
 @post(
@@ -113,7 +113,7 @@ async def mine(
         before=read_cursor(cursor, _PLACE),
         limit=limit + 1,
     )
-    more = _place_of(found[limit - 1].enrollment) if len(found) > limit else None
+    more = next_cursor(found, limit, _place_of)
     return reply(MyEnrollmentsOut(enrollments=[MyEnrollmentOut.listed(row) for row in found[:limit]], next_cursor=more))
 
 
@@ -150,15 +150,14 @@ async def _students(
     course = await course_sql.course(request.db, course_id=course_id)
     course.open_to_owner(caller_id=request.caller.id, is_admin=request.caller.is_admin)
     found = await sql.students_of(request.db, course_id=course_id, user_id=user_id, before=before, limit=limit + 1)
-    return found[:limit], _place_of(found[limit - 1].enrollment) if len(found) > limit else None
+    return found[:limit], next_cursor(found, limit, _place_of)
 
 
 @get("/internal/enrollments", who=SERVICE, summary="All enrolments")
 async def enrollment_states(request: Request, limit: Limit = 100, cursor: Cursor = None) -> Reply[EnrollmentPage]:
     """Enrolments by id, for the filling of copies."""
-    after = read_cursor(cursor, (UUID,))
-    found = await sql.page(request.db, after=after[0] if after else None, limit=limit + 1)
-    more = cursor_of(found[limit - 1].id) if len(found) > limit else None
+    found = await sql.page(request.db, after=read_id(cursor), limit=limit + 1)
+    more = next_cursor(found, limit, lambda one: (one.id,))
     return reply(EnrollmentPage(enrollments=[one.state for one in found[:limit]], next_cursor=more))
 
 

@@ -6,13 +6,13 @@ from moocflix.contracts.users import UserPage, UserState
 from moocflix.platform.auth.access import ANYONE, CALLER, SERVICE
 from moocflix.platform.auth.passwords import PasswordHasher
 from moocflix.platform.auth.signer import CurrentSigner
-from moocflix.platform.http.pages import Cursor, Limit, cursor_of, read_cursor
+from moocflix.platform.http.pagination import Cursor, Limit, next_cursor, read_id
 from moocflix.platform.http.reply import NOT_KEPT, Reply, reply
 from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import delete, get, post, put
 from moocflix.platform.ids import new_id
 from moocflix.services.users.account import operations, sql
-from moocflix.services.users.account.model import Account, AccountNotFound, usernames_for
+from moocflix.services.users.account.model import AccountNotFound, usernames_for
 from moocflix.services.users.account.operations import Proof
 from moocflix.services.users.account.schemas import ChangedOut, ProfileOut, SignUpIn, UpdateIn, chance
 from moocflix.services.users.credential import sql as credential_sql
@@ -98,9 +98,9 @@ async def deactivate(request: Request) -> Reply[ChangedOut]:
 @get("/internal/users", who=SERVICE, summary="Everybody, for the filling of copies")
 async def people(request: Request, limit: Limit = 100, cursor: Cursor = None) -> Reply[UserPage]:
     """By id."""
-    place = read_cursor(cursor, (UUID,))
-    found = await sql.accounts(request.db, after=place[0] if place else None, limit=limit + 1)
-    return reply(_page(found, limit=limit))
+    found = await sql.accounts(request.db, after=read_id(cursor), limit=limit + 1)
+    more = next_cursor(found, limit, lambda one: (one.id,))
+    return reply(UserPage(users=[account.public() for account in found[:limit]], next_cursor=more))
 
 
 @get("/internal/users/{user_id:uuid}", who=SERVICE, summary="One person, as others may know them")
@@ -147,12 +147,6 @@ async def _proof(request: Request, current_password: str | None) -> Proof | None
     if known is None or not verdict.good:
         raise WrongCurrentPassword
     return Proof(password_hash=known, attempt=attempt)
-
-
-def _page(found: list[Account], *, limit: int) -> UserPage:
-    shown = found[:limit]
-    next_cursor = cursor_of(shown[-1].id) if len(found) > limit else None
-    return UserPage(users=[account.public() for account in shown], next_cursor=next_cursor)
 
 
 routes = (sign_up, register, profile, update, deactivate, people, person)

@@ -10,7 +10,7 @@ from moocflix.platform.auth.access import ANYONE, CALLER, SERVICE
 from moocflix.platform.auth.passwords import PasswordHasher
 from moocflix.platform.auth.published import RevocationList
 from moocflix.platform.auth.signer import CurrentSigner
-from moocflix.platform.http.pages import Cursor, Limit, read_cursor
+from moocflix.platform.http.pagination import Cursor, Limit, read_cursor
 from moocflix.platform.http.reply import NOT_KEPT, Reply, reply
 from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import delete, get, post

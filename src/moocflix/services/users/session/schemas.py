@@ -10,7 +10,7 @@ from msgspec import Meta
 
 from moocflix.platform.auth.tokens import AccessTokenSigner
 from moocflix.platform.errors import Invalid
-from moocflix.platform.http.pages import cursor_of
+from moocflix.platform.http.pagination import next_cursor
 from moocflix.platform.http.reply import Body
 from moocflix.platform.http.request import Request
 from moocflix.platform.ids import new_id
@@ -123,11 +123,9 @@ class SessionsOut(Body):
     @classmethod
     def of(cls, sessions: Sequence[Session], *, current_id: UUID, limit: int) -> "SessionsOut":
         """A page, out of one session more than it shows, if there is one."""
-        shown = sessions[:limit]
-        more = len(sessions) > limit
         return cls(
-            sessions=[SessionOut.of(session, current_id=current_id) for session in shown],
-            next_cursor=cursor_of(shown[-1].created_at, shown[-1].id) if more else None,
+            sessions=[SessionOut.of(session, current_id=current_id) for session in sessions[:limit]],
+            next_cursor=next_cursor(sessions, limit, lambda one: (one.created_at, one.id)),
         )
 
 
