@@ -48,6 +48,7 @@ class RateLimitingConfig(_Entity, frozen=True, kw_only=True):
     minute: Annotated[int, Meta(gt=0)]
     policy: Literal["local", "cluster", "redis"]
     limit_by: Literal["consumer", "credential", "ip", "service", "header", "path", "consumer-group"]
+    hide_client_headers: bool
 
 
 class RateLimiting(_Plugin, frozen=True, kw_only=True, tag="rate-limiting"):

@@ -57,3 +57,10 @@ def test_the_schema_refuses_what_kong_refuses(change: Change) -> None:
     change(file)
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(file, KongFile)
+
+
+def test_what_a_service_says_of_itself_reaches_the_caller() -> None:
+    """Its correlation id, made where the caller's was none, and what its limits leave to this caller."""
+    plugins = {plugin["name"]: plugin["config"] for plugin in made()["plugins"]}
+    assert plugins["correlation-id"]["echo_downstream"] is False
+    assert plugins["rate-limiting"]["hide_client_headers"] is True

@@ -27,6 +27,7 @@ class KongPlace:
     services: Mapping[str, tuple[str, int]]
     body_limit: int
     requests_per_minute: int
+    """Of everybody together, to each of Kong's services for itself: it cannot count their sum."""
     keys: Sequence[Mapping[str, Any]]
     """As a JSON Web Key Set has them."""
 
@@ -52,11 +53,18 @@ def config(services: Iterable[Service], place: KongPlace) -> Config:
         "plugins": [
             {
                 "name": "correlation-id",
-                "config": {"header_name": "X-Correlation-ID", "generator": "uuid", "echo_downstream": True},
+                # Not echoed: the caller's would go over the one that the service has made where the caller's is none.
+                "config": {"header_name": "X-Correlation-ID", "generator": "uuid", "echo_downstream": False},
             },
             {
                 "name": "rate-limiting",
-                "config": {"minute": place.requests_per_minute, "policy": "local", "limit_by": "service"},
+                "config": {
+                    "minute": place.requests_per_minute,
+                    "policy": "local",
+                    "limit_by": "service",
+                    # What is left to the caller is in the service's own headers; this is everybody's.
+                    "hide_client_headers": True,
+                },
             },
         ],
     }

@@ -22,7 +22,12 @@ class GatewaySettings(Section, frozen=True, kw_only=True):
     progress_url: _Address = "http://progress:8000"
     content_url: _Address = "http://content:8000"
     requests_per_second: Annotated[
-        int, Meta(ge=1, description="Most requests a second of everybody together; the services limit each caller.")
+        int,
+        Meta(
+            ge=1,
+            description="Most requests a second of everybody together (Kong: to each of its services); the services "
+            "limit each caller.",
+        ),
     ] = 2000
 
     def addresses(self, names: list[str]) -> dict[str, tuple[str, int]]:
