@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from functools import partial
 
-from moocflix.entrypoints.process import run_until_told
+from moocflix.entrypoints.process import alive, run_until_told
 from moocflix.entrypoints.services import SERVICES, chosen
 from moocflix.platform import spans
 from moocflix.platform.database.pool import Pool
@@ -35,7 +35,8 @@ async def _relay(settings: Settings, services: Sequence[Service], stop: asyncio.
         await _check_code(urls, service.name)
     spans.start(settings, name="moocflix-relay")
     try:
-        await relay_of(settings, services, urls).run(stop)
+        async with alive(settings):
+            await relay_of(settings, services, urls).run(stop)
     finally:
         await spans.stop()
 

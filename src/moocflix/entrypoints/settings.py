@@ -14,6 +14,7 @@ from moocflix.platform.cache.settings import CacheSettings
 from moocflix.platform.events.settings import EventsSettings, KafkaSettings, RabbitSettings
 from moocflix.platform.settings import (
     DatabaseSettings,
+    HealthSettings,
     HttpSettings,
     InternalSettings,
     JobsSettings,
@@ -55,6 +56,7 @@ SECTIONS: tuple[type[Section], ...] = (
     PlatformSettings,
     HttpSettings,
     InternalSettings,
+    HealthSettings,
     DatabaseSettings,
     PostgresSettings,
     SecretsSettings,

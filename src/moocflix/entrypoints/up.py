@@ -79,6 +79,8 @@ class Embedded(Installation):
         """Only now, with the folder our own: what they share is written into it."""
         # Few arenas: the processes have few threads, and each arena keeps memory that it was given once.
         environ = {"MALLOC_ARENA_MAX": "2", **os.environ, "MOOCFLIX_HTTP_WORKERS": str(self._workers)}
+        # They would take one port, and it is we who look after them.
+        environ["MOOCFLIX_HEALTH_PORT"] = "0"
         commands = {}
         if self._workers > 1:
             shared = Shared(self._settings, self._data, workers=self._workers)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from moocflix.entrypoints.addresses import check_addresses
-from moocflix.entrypoints.process import run_until_told
+from moocflix.entrypoints.process import alive, run_until_told
 from moocflix.entrypoints.runtime import Runtime
 from moocflix.entrypoints.services import SERVICES, chosen
 from moocflix.entrypoints.settings import ServiceSettings
@@ -33,7 +33,8 @@ async def _work(settings: Settings, services: Sequence[Service], stop: asyncio.E
     buses = buses_of(services, urls, poll=poll, following=broker is None)
     worker = Worker(services, runtime.contexts, buses, broker=broker)
     try:
-        await worker.run(stop)
+        async with alive(settings):
+            await worker.run(stop)
     finally:
         await runtime.stop()
 

@@ -132,6 +132,15 @@ class InternalSettings(Section, frozen=True, kw_only=True):
     ] = 0
 
 
+class HealthSettings(Section, frozen=True, kw_only=True):
+    """Where a worker or a relay, which have no routes, say that they live."""
+
+    section: ClassVar[str] = "health"
+
+    host: Annotated[str, Meta(description="Address to listen on for probes.")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="Port that answers `/health/live`; 0: none.")] = 0
+
+
 class DatabaseSettings(Section, frozen=True, kw_only=True):
     """PostgreSQL."""
 

@@ -139,6 +139,8 @@ class Layout:
             "MOOCFLIX_KAFKA_SERVERS": self.kafka_servers,
             # Each has a listener for internal calls beside its port.
             "MOOCFLIX_HTTP_WORKERS": "1",
+            # It is the supervisor who looks after workers and relays.
+            "MOOCFLIX_HEALTH_PORT": "0",
             **{f"MOOCFLIX_SERVICE_{name.upper()}_URL": self.internal_url(name) for name in self.services},
         }
 

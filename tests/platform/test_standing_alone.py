@@ -1,0 +1,85 @@
+"""A process that something else starts: how it says that it lives, and how it ends."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+
+import httpx
+import pytest
+
+from moocflix.entrypoints.process import alive
+from moocflix.platform.database.urls import DatabaseUrls
+from moocflix.platform.local_servers.child import free_port
+from moocflix.platform.settings import PlatformSettings, Settings, SettingsError
+
+OVER_A_BROKER = {"MOOCFLIX_EVENTS_BUS": "kafka", "MOOCFLIX_KAFKA_SERVERS": "127.0.0.1:9"}
+
+
+@asynccontextmanager
+async def started(
+    command: str, settings: Settings, urls: DatabaseUrls, **variables: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("MOOCFLIX_")}
+    told = {
+        "MOOCFLIX_CONFIG": os.devnull,
+        "MOOCFLIX_DATA": str(settings.of(PlatformSettings).data),
+        "MOOCFLIX_DATABASE_URL": urls.admin,
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "moocflix", command, env={**bare, **told, **variables}, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def answered(url: str, process: asyncio.subprocess.Process, fits: Callable[[int], bool]) -> None:
+    async with asyncio.timeout(120), httpx.AsyncClient() as http:
+        while True:
+            assert process.returncode is None
+            try:
+                if fits((await http.get(url)).status_code):
+                    return
+            except httpx.TransportError:
+                await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("command", "port", "variables"),
+    [
+        ("serve", "MOOCFLIX_HTTP_PORT", {"MOOCFLIX_INTERNAL_PORT": ""}),
+        ("work", "MOOCFLIX_HEALTH_PORT", {}),
+        ("relay", "MOOCFLIX_HEALTH_PORT", OVER_A_BROKER),
+    ],
+)
+async def test_it_says_that_it_lives_and_ends_well_when_told_to(
+    settings: Settings, urls: DatabaseUrls, command: str, port: str, variables: dict[str, str]
+) -> None:
+    ports = {name: str(free_port()) for name in (port, *(name for name, value in variables.items() if not value))}
+    async with started(command, settings, urls, **{**variables, **ports}) as process:
+        await answered(f"http://127.0.0.1:{ports[port]}/health/live", process, lambda status: status == 200)
+        process.terminate()
+        said = await process.communicate()
+    assert process.returncode == 0, said
+
+
+async def test_only_that_is_answered_and_anything_else_closes_the_connection() -> None:
+    port = free_port()
+    async with alive(Settings({"MOOCFLIX_HEALTH_PORT": str(port)}, {})), httpx.AsyncClient() as http:
+        assert (await http.get(f"http://127.0.0.1:{port}/health/live")).status_code == 200
+        assert (await http.get(f"http://127.0.0.1:{port}/health/ready")).status_code == 404
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"x" * 100_000)
+        with suppress(ConnectionError):  # a reset, as what was sent has not been read
+            assert await reader.read() == b""
+        writer.close()
+        with pytest.raises(SettingsError, match=rf"Port {port} of 127.0.0.1 \(health.port\) cannot be used"):
+            async with alive(Settings({"MOOCFLIX_HEALTH_PORT": str(port)}, {})):
+                pass
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", port)
