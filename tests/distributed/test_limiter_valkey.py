@@ -97,6 +97,12 @@ class TestValkey(LimiterSuite):
         await other.close()
         assert [verdict.allowed for verdict in verdicts] == [True, True, True, False]
 
+    async def test_a_crowd_larger_than_any_pool_is_counted_together(self, limiter: Limiter) -> None:
+        key = f"api:{uuid4()}"
+        verdicts = await asyncio.gather(*(limiter.hit(key, limit=20, window=600) for _ in range(3_000)))
+        assert sum(verdict.allowed for verdict in verdicts) == 20
+        assert await limiter.fault() is None
+
     async def test_nothing_is_left_of_a_key_after_its_time(self, limiter: ValkeyLimiter) -> None:
         before, key = set(await limiter._client.keys("*")), f"media:{uuid4()}"  # noqa: SLF001
         await limiter.hit(key, limit=1, window=0.1)

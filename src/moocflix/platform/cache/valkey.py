@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import importlib
 from hashlib import blake2b
+from itertools import zip_longest
 from typing import Any
 
 import structlog
@@ -16,23 +17,27 @@ from moocflix.platform.cache.limiter import SLACK, Limiter, Verdict, verdict_of
 
 _log = structlog.get_logger()
 
-# Returns how many seconds of allowance the key has used up with this request; one too many leaves no trace.
-_HIT = """
+# Returns how many seconds of allowance each key has used up with its request; one too many leaves no trace.
+_HITS = """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
-local window, step, slack = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local ahead = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now) + step - now
-if ahead <= window + slack then
-    redis.call('SET', KEYS[1], string.format('%.17g', now + ahead), 'PX', math.ceil(ahead * 1000))
+local used = {}
+for n, key in ipairs(KEYS) do
+    local window, step, slack = tonumber(ARGV[3 * n - 2]), tonumber(ARGV[3 * n - 1]), tonumber(ARGV[3 * n])
+    local ahead = math.max(tonumber(redis.call('GET', key) or now), now) + step - now
+    if ahead <= window + slack then
+        redis.call('SET', key, string.format('%.17g', now + ahead), 'PX', math.ceil(ahead * 1000))
+    end
+    used[n] = string.format('%.17g', ahead)
 end
-return string.format('%.17g', ahead)
+return used
 """
 
 _PREFIX = "moocflix:limit:"
 _ANSWER_SECONDS = 0.25
 _ASK_EVERY = 0.5
-# As fast as more of them, since one process's time is the limit; and a crowd at the start opens them in half the time.
-_CONNECTIONS = 8
+# So many hits go together: a script holds up everybody else's.
+_TOGETHER = 100
 
 
 class ClientMissing(Exception):
@@ -50,31 +55,31 @@ class ValkeyLimiter:
             retry, backoff = importlib.import_module("redis.asyncio.retry"), importlib.import_module("redis.backoff")
         except ImportError as error:
             raise ClientMissing from error
-        pool = redis.BlockingConnectionPool.from_url(
+        self._client: Any = redis.Redis.from_url(
             url,
-            max_connections=_CONNECTIONS,
-            timeout=_ANSWER_SECONDS,
             socket_timeout=_ANSWER_SECONDS,
             socket_connect_timeout=_ANSWER_SECONDS,
             retry=retry.Retry(backoff.NoBackoff(), 0),
         )
-        self._client: Any = redis.Redis.from_pool(pool)
-        self._hit = self._client.register_script(_HIT)
+        self._hits = self._client.register_script(_HITS)
         self._faults: tuple[type[Exception], ...] = (redis.RedisError, OSError, TimeoutError)
         self._instead = instead
         self._asking: asyncio.Task[None] | None = None
+        self._waiting: list[_Hit] = []
+        self._sending: asyncio.Task[None] | None = None
 
     async def hit(self, key: str, *, limit: int, window: float) -> Verdict:
         """Count one request of `key`; `limit` are allowed in `window` seconds."""
         if self._asking is not None:
             return await self._instead.hit(key, limit=limit, window=window)
-        step = window / limit
-        try:
-            ahead = await self._hit(keys=[_name(key)], args=[window, step, step * SLACK])
-        except self._faults as error:
-            self._lose(error)
+        hit = _Hit(_name(key), window=window, step=window / limit)
+        self._waiting.append(hit)
+        if self._sending is None:
+            self._sending = asyncio.create_task(self._send())
+        ahead = await hit.ahead
+        if ahead is None:
             return await self._instead.hit(key, limit=limit, window=window)
-        return verdict_of(float(ahead), limit=limit, window=window)
+        return verdict_of(ahead, limit=limit, window=window)
 
     async def fault(self) -> str | None:
         """Asks the server, where it is not known to be away."""
@@ -87,11 +92,39 @@ class ValkeyLimiter:
 
     async def close(self) -> None:
         """Let go of the connections."""
-        if self._asking is not None:
-            self._asking.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._asking
+        for task in (self._asking, self._sending):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await task
         await self._client.aclose()
+
+    async def _send(self) -> None:
+        """Ask for all that wait, and for those that come meanwhile together: it is the client library that costs."""
+        try:
+            while self._waiting:
+                hits, self._waiting = self._waiting[:_TOGETHER], self._waiting[_TOGETHER:]
+                answers: list[bytes] = []
+                try:
+                    answers = await self._answers(hits)
+                finally:
+                    for hit, answer in zip_longest(hits, answers):
+                        hit.answer(answer)
+        finally:
+            self._sending = None
+
+    async def _answers(self, hits: list["_Hit"]) -> list[bytes]:
+        """One for each; none at all where the server is away."""
+        if self._asking is None:
+            try:
+                answers: list[bytes] = await self._hits(
+                    keys=[hit.name for hit in hits], args=[each for hit in hits for each in hit.args]
+                )
+            except self._faults as error:
+                self._lose(error)
+            else:
+                return answers
+        return []
 
     def _lose(self, error: Exception) -> None:
         if self._asking is None:
@@ -109,6 +142,22 @@ class ValkeyLimiter:
             _log.info("rate_limits_shared_again")
             self._asking = None
             return
+
+
+class _Hit:
+    """A request that waits to be counted."""
+
+    __slots__ = ("ahead", "args", "name")
+
+    def __init__(self, name: str, *, window: float, step: float) -> None:
+        self.name = name
+        self.args = (window, step, step * SLACK)
+        self.ahead: asyncio.Future[float | None] = asyncio.get_running_loop().create_future()
+
+    def answer(self, ahead: bytes | None) -> None:
+        """None where the server has given none."""
+        if not self.ahead.done():
+            self.ahead.set_result(None if ahead is None else float(ahead))
 
 
 def _name(key: str) -> str:
