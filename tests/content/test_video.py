@@ -119,7 +119,7 @@ async def test_someone_just_enrolled_is_let_in_before_their_event_has_come(schoo
     video_id = await school.video()
     fresh = await school.platform.person()
     assert (await fresh.get(f"/api/v1/content/{video_id}")).status_code == 404
-    school.platform.context("content").part(Parts).noes._until.clear()  # noqa: SLF001 - five seconds have passed
+    school.platform.context("content").part(Parts).recently_refused._until.clear()  # noqa: SLF001 - five seconds have passed
     await fresh.post(f"/api/v1/courses/{school.course.id}/enroll")
     assert (await fresh.get(f"/api/v1/content/{video_id}")).status_code == 200
 
@@ -127,8 +127,8 @@ async def test_someone_just_enrolled_is_let_in_before_their_event_has_come(schoo
 async def test_a_no_is_believed_for_a_moment(school: School) -> None:
     video_id = await school.video()
     assert (await school.stranger.get(f"/api/v1/content/{video_id}")).status_code == 404
-    noes = school.platform.context("content").part(Parts).noes
-    assert (school.stranger.id, school.course.id) in noes
+    refused = school.platform.context("content").part(Parts).recently_refused
+    assert (school.stranger.id, school.course.id) in refused
 
 
 async def test_who_has_dropped_the_course_sees_nothing_more(school: School) -> None:

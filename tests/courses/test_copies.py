@@ -7,6 +7,7 @@ from moocflix.platform.errors import Unavailable
 from moocflix.platform.events import copies
 from moocflix.platform.ids import new_id
 from moocflix.services.courses import clients
+from moocflix.services.courses.course.model import Viewer
 from moocflix.services.courses.deletion.model import Deletion
 from moocflix.services.courses.deletion.operations import DELETE_COURSE
 from moocflix.services.courses.service import service
@@ -61,7 +62,7 @@ async def test_one_enrolment_is_fetched_by_its_id(platform: TestPlatform) -> Non
 async def test_while_enrollments_is_away_nobody_new_sees_what_lessons_teach(platform: TestPlatform) -> None:
     context = alone(platform)
     await clients.set_up(context)
-    assert not await clients.is_enrolled(context, user_id=new_id(), course_id=new_id())
+    assert not await clients.is_enrolled(context, Viewer(new_id()), course_id=new_id())
 
 
 async def test_a_deletion_waits_for_enrollments_to_come_back(platform: TestPlatform) -> None:

@@ -1,16 +1,21 @@
 """Who is let in where no copy says so yet: courses and enrolments asked of their owners, one question each."""
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
 from uuid import UUID
 
 from moocflix.contracts.courses import COURSE
 from moocflix.contracts.enrollments import find_enrollment
 from moocflix.platform.auth.principal import Principal
+from moocflix.platform.database.transaction import Tx
 from moocflix.platform.errors import CopyMissing
 from moocflix.platform.service import ServiceContext
 from moocflix.services.content.course import sql as course_sql
 from moocflix.services.content.course.model import CourseCopy, CourseNotFound
 from moocflix.services.content.enrollment import sql as enrollment_sql
 from moocflix.services.content.parts import Parts
+
+S = TypeVar("S")
 
 
 async def taught_course(context: ServiceContext, *, course_id: UUID, caller: Principal) -> CourseCopy:
@@ -30,14 +35,14 @@ async def is_admitted(
     `is_open` and `enrolled` are what the copies say. A no is believed for a few seconds. Raises Unavailable while whom
     it asks is away.
     """
-    noes = context.part(Parts).noes
-    if (user_id, course_id) in noes:
+    recently_refused = context.part(Parts).recently_refused
+    if (user_id, course_id) in recently_refused:
         return False
     admitted = (is_open or await _is_open(context, course_id)) and (
         enrolled or await _is_enrolled(context, user_id=user_id, course_id=course_id)
     )
     if not admitted:
-        noes.add((user_id, course_id))
+        recently_refused.add((user_id, course_id))
     return admitted
 
 
@@ -45,8 +50,7 @@ async def _is_open(context: ServiceContext, course_id: UUID) -> bool:
     state = await COURSE.fetch(context, course_id)
     if state is None or state.status != "published":
         return False
-    async with context.database.transaction() as tx:
-        await course_sql.upsert_course(tx, state)
+    await _take_over(context, state, course_sql.upsert_course)
     return True
 
 
@@ -54,8 +58,7 @@ async def _is_enrolled(context: ServiceContext, *, user_id: UUID, course_id: UUI
     state = await find_enrollment(context, user_id=user_id, course_id=course_id)
     if state is None:
         return False
-    async with context.database.transaction() as tx:
-        await enrollment_sql.upsert_enrollment(tx, state)
+    await _take_over(context, state, enrollment_sql.upsert_enrollment)
     return True
 
 
@@ -66,6 +69,10 @@ async def _known_course(context: ServiceContext, course_id: UUID) -> CourseCopy:
         state = await COURSE.fetch(context, course_id)
     if state is None:
         raise CourseNotFound(course_id)
-    async with context.database.transaction() as tx:
-        await course_sql.upsert_course(tx, state)
+    await _take_over(context, state, course_sql.upsert_course)
     return await course_sql.course(context.database.reader, course_id=course_id)
+
+
+async def _take_over(context: ServiceContext, state: S, upsert: Callable[[Tx, S], Awaitable[object]]) -> None:
+    async with context.database.transaction() as tx:
+        await upsert(tx, state)

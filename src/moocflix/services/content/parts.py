@@ -29,7 +29,7 @@ class Parts:
     scratch: Path
     """A folder for files that are being worked on, on this machine."""
     transcoders: asyncio.Semaphore
-    noes: ExpiringSet[tuple[UUID, UUID]] = field(default_factory=lambda: ExpiringSet(seconds=_NO_SECONDS))
+    recently_refused: ExpiringSet[tuple[UUID, UUID]] = field(default_factory=lambda: ExpiringSet(seconds=_NO_SECONDS))
     """Who was not let into which course a moment ago, so that one who keeps asking is asked about once."""
     prefixes: KnownPrefixes = field(default_factory=KnownPrefixes)
 

@@ -10,6 +10,7 @@ from moocflix.platform.errors import Refusal, TooMany, Unavailable
 from moocflix.platform.expiring import ExpiringSet
 from moocflix.platform.service import ServiceContext
 from moocflix.services.courses.course import sql as courses
+from moocflix.services.courses.course.model import Viewer
 from moocflix.services.courses.settings import CoursesSettings
 from moocflix.services.courses.video.model import VideoUnknown
 
@@ -23,17 +24,17 @@ async def set_up(context: ServiceContext) -> None:
     context.keep(Strangers(seconds=context.settings.of(CoursesSettings).stranger_seconds))
 
 
-async def is_enrolled(context: ServiceContext, *, user_id: UUID, course_id: UUID) -> bool:
-    """Whether enrollments knows this person in this course; where it is away, nobody is let in."""
+async def is_enrolled(context: ServiceContext, viewer: Viewer, *, course_id: UUID) -> bool:
+    """Whether enrollments knows the viewer in this course; where it is away, nobody is let in."""
     strangers = context.part(Strangers)
-    if (user_id, course_id) in strangers:
+    if viewer.id is None or (viewer.id, course_id) in strangers:
         return False
     try:
-        found = await find_enrollment(context, user_id=user_id, course_id=course_id)
+        found = await find_enrollment(context, user_id=viewer.id, course_id=course_id)
     except Unavailable:
         return False
     if found is None:
-        strangers.add((user_id, course_id))
+        strangers.add((viewer.id, course_id))
     return found is not None
 
 

@@ -29,21 +29,10 @@ async def read_lesson(
     """One lesson: whole for the enrolled, the instructor and admins, and where it is a preview."""
     viewer = Viewer.of(request.maybe_caller)
     look = partial(
-        sql.visible_one,
-        request.db,
-        course_id=course_id,
-        module_id=module_id,
-        lesson_id=lesson_id,
-        viewer=viewer,
+        sql.visible_one, request.db, course_id=course_id, module_id=module_id, lesson_id=lesson_id, viewer=viewer
     )
-    lesson = await look(enrolled=False)
-    if (
-        lesson is not None
-        and lesson.asks
-        and not lesson.whole
-        and viewer.id is not None
-        and await clients.is_enrolled(request.context, user_id=viewer.id, course_id=course_id)
-    ):
+    lesson = await look()
+    if lesson is not None and lesson.asks and await clients.is_enrolled(request.context, viewer, course_id=course_id):
         lesson = await look(enrolled=True)
     if lesson is None:
         raise LessonNotFound(lesson_id)

@@ -24,7 +24,7 @@ ASKS = f"($2::uuid IS NOT NULL AND e.id IS NULL AND NOT {MANAGES} AND NOT $4)"
 
 _VISIBLE = f"""
 SELECT l.id, l.module_id, l.course_id, l.title, l.type, l.duration, l.preview, l.position, l.status, l.version,
-       l.created_at, l.updated_at, s.whole, {ASKS} AS asks,
+       l.created_at, l.updated_at, s.whole, {ASKS} AND NOT s.whole AS asks,
        CASE WHEN s.whole THEN l.url END AS url, CASE WHEN s.whole THEN l.content END AS content,
        CASE WHEN s.whole THEN l.video_id END AS video_id,
        CASE WHEN s.whole THEN l.assessment_id END AS assessment_id
@@ -112,7 +112,7 @@ _DELETE = "DELETE FROM lessons WHERE id = ANY($1)"
 
 
 async def visible_one(
-    db: Reader, *, course_id: UUID, module_id: UUID | None, lesson_id: UUID, viewer: Viewer, enrolled: bool
+    db: Reader, *, course_id: UUID, module_id: UUID | None, lesson_id: UUID, viewer: Viewer, enrolled: bool = False
 ) -> ShownLesson | None:
     """A lesson as far as the viewer may see it; `enrolled` says that enrollments knows them, if the copy does not."""
     row = await db.fetchrow(_VISIBLE, course_id, viewer.id, viewer.is_admin, enrolled, lesson_id, module_id)

@@ -19,12 +19,8 @@ async def read_structure(request: Request, course_id: UUID) -> Reply[StructureOu
     """Modules and lessons in their order; urls and contents for the enrolled, the instructor and admins."""
     viewer = Viewer.of(request.maybe_caller)
     structure = await sql.structure(request.db, course_id=course_id, viewer=viewer)
-    if (
-        structure is not None
-        and structure.asks
-        and viewer.id is not None
-        and await clients.is_enrolled(request.context, user_id=viewer.id, course_id=course_id)
-    ):
+    asks = structure is not None and structure.asks
+    if asks and await clients.is_enrolled(request.context, viewer, course_id=course_id):
         structure = await sql.structure(request.db, course_id=course_id, viewer=viewer, enrolled=True)
     return _answer(structure, course_id)
 
