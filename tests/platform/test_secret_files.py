@@ -122,3 +122,4 @@ async def test_one_service_starts_with_those_that_it_needs_and_without_none_of_t
             with pytest.raises(SecretMissing, match=rf"{name} is not there, and in production none is made up"):
                 await start(settings, service)
             (folder / "away").rename(folder / name)
+        assert not (folder.parent / "data").exists()
