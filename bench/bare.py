@@ -42,9 +42,9 @@ async def courses(path: str, _user: UUID, _body: bytes) -> Any:
 async def catalogue(_path: str, _user: UUID, _body: bytes) -> Any:
     """A page of the catalogue."""
     pool = pools["courses"]
-    connection = await pool.take()
+    connection = await pool.acquire()
     rows = await connection.fetch(CATALOGUE, *CATALOGUE_ARGUMENTS)
-    pool.give(connection)
+    pool.release(connection)
     # By position: a dictionary of each row takes several times as long.
     return {"courses": [CatalogueItem(*row[1:]) for row in rows[:20]]}
 
@@ -52,9 +52,9 @@ async def catalogue(_path: str, _user: UUID, _body: bytes) -> Any:
 async def structure(path: str, user: UUID, _body: bytes) -> Any:
     """A course's structure, for somebody who is enrolled."""
     pool = pools["courses"]
-    connection = await pool.take()
+    connection = await pool.acquire()
     rows = await connection.fetch(structure_sql._STRUCTURE, UUID(path[13:49]), user, False, False)
-    pool.give(connection)
+    pool.release(connection)
     modules: dict[UUID, dict[str, Any]] = {}
     for row in rows:
         module = modules.setdefault(row[12], {"id": row[12], "title": row[13], "lessons": []})
@@ -91,9 +91,9 @@ async def enroll(path: str, user: UUID, _body: bytes) -> Any:
 async def fetchrow(service: str, sql: str, *arguments: Any) -> Any:
     """One row of one statement."""
     pool = pools[service]
-    connection = await pool.take()
+    connection = await pool.acquire()
     row = await connection.fetchrow(sql, *arguments)
-    pool.give(connection)
+    pool.release(connection)
     return row
 
 

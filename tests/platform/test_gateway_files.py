@@ -13,7 +13,7 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
-from moocflix.entrypoints.addresses import Neighbours, check_addresses
+from moocflix.entrypoints.addresses import ServiceClients, check_addresses
 from moocflix.entrypoints.distributed.board import Board
 from moocflix.entrypoints.distributed.layout import Layout
 from moocflix.entrypoints.gateway import command, envoy, kong
@@ -147,7 +147,7 @@ async def test_a_neighbour_is_asked_at_its_address_and_is_away_where_nobody_list
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b'{"data": 7}'})
 
-    neighbours = Neighbours(settings, here=["users"], internal=internal)
+    neighbours = ServiceClients(settings, here=["users"], internal=internal)
     try:
         near = InternalClient(neighbours.client("users"), target="users", signer=_Signer())  # type: ignore[arg-type]
         assert await near.get("/internal/number", reply=int) == 7

@@ -62,8 +62,8 @@ def real_time() -> Iterator[None]:
     clock.reset()
 
 
-def covers(known: Revocations, *, session_id: UUID = SESSION, user_id: UUID = USER, generation: int = 0) -> bool:
-    return known.covers(session_id=session_id, user_id=user_id, generation=generation)
+def revoked(known: Revocations, *, session_id: UUID = SESSION, user_id: UUID = USER, generation: int = 0) -> bool:
+    return known.is_revoked(session_id=session_id, user_id=user_id, generation=generation)
 
 
 async def test_an_ended_session_is_known_after_the_next_poll() -> None:
@@ -71,10 +71,10 @@ async def test_an_ended_session_is_known_after_the_next_poll() -> None:
     known = Revocations(users)
     await known.load()
     users.end(session_id=SESSION)
-    assert not covers(known)
+    assert not revoked(known)
     assert await known.poll()
-    assert covers(known)
-    assert not covers(known, session_id=new_id())
+    assert revoked(known)
+    assert not revoked(known, session_id=new_id())
 
 
 async def test_a_generation_ends_every_token_up_to_it() -> None:
@@ -82,12 +82,12 @@ async def test_a_generation_ends_every_token_up_to_it() -> None:
     users.end(user_id=USER, generation=3)
     known = Revocations(users)
     await known.load()
-    assert [covers(known, session_id=new_id(), generation=generation) for generation in (2, 3, 4)] == [
+    assert [revoked(known, session_id=new_id(), generation=generation) for generation in (2, 3, 4)] == [
         True,
         True,
         False,
     ]
-    assert not covers(known, user_id=new_id(), generation=1)
+    assert not revoked(known, user_id=new_id(), generation=1)
 
 
 @given(some.permutations(range(1, 8)))
@@ -97,8 +97,8 @@ async def test_the_highest_generation_counts_in_whatever_order_they_come(generat
         users.end(user_id=USER, generation=generation)
     known = Revocations(users)
     await known.load()
-    assert covers(known, generation=7)
-    assert not covers(known, generation=8)
+    assert revoked(known, generation=7)
+    assert not revoked(known, generation=8)
 
 
 async def test_it_asks_only_for_what_is_newer() -> None:
@@ -117,7 +117,7 @@ async def test_it_takes_over_more_than_a_page() -> None:
         users.end(session_id=session_id)
     known = Revocations(users)
     await known.load()
-    assert all(covers(known, session_id=session_id) for session_id in sessions)
+    assert all(revoked(known, session_id=session_id) for session_id in sessions)
 
 
 async def test_while_users_is_away_it_serves_what_it_knows_and_says_so() -> None:
@@ -128,7 +128,7 @@ async def test_while_users_is_away_it_serves_what_it_knows_and_says_so() -> None
     users.away = True
     assert not await known.poll()
     assert known.degraded
-    assert covers(known)
+    assert revoked(known)
     users.away = False
     assert await known.poll()
     assert not known.degraded
@@ -173,7 +173,7 @@ async def test_while_a_copy_cannot_be_written_it_goes_on_and_says_so(error: Exce
     await watch.start()
     async with at_work(watch):
         users.end(session_id=SESSION)
-        await until(lambda: covers(watch.revocations) and watch.degraded)
+        await until(lambda: revoked(watch.revocations) and watch.degraded)
         database.error = None
         await until(lambda: not watch.degraded)
 
@@ -195,7 +195,7 @@ async def test_a_restored_users_service_is_read_from_its_start() -> None:
     users.issued = users.issued[:2]
     users.end(session_id=SESSION)
     await known.poll()
-    assert covers(known)
+    assert revoked(known)
 
 
 async def test_what_has_expired_is_forgotten() -> None:
@@ -206,7 +206,7 @@ async def test_what_has_expired_is_forgotten() -> None:
     await known.load()
     clock.turn(timedelta(days=2))
     await known.poll()
-    assert not covers(known)
+    assert not revoked(known)
 
 
 class Client:
@@ -250,7 +250,7 @@ async def test_a_broadcast_brings_the_news_long_before_the_next_poll() -> None:
     async with at_work(watch):
         users.end(session_id=SESSION)
         watch.nudge()
-        await until(lambda: covers(watch.revocations))
+        await until(lambda: revoked(watch.revocations))
 
 
 async def test_without_a_broadcast_the_poll_brings_the_news() -> None:
@@ -259,7 +259,7 @@ async def test_without_a_broadcast_the_poll_brings_the_news() -> None:
     await watch.start()
     async with at_work(watch):
         users.end(session_id=SESSION)
-        await until(lambda: covers(watch.revocations))
+        await until(lambda: revoked(watch.revocations))
 
 
 async def test_a_process_that_started_without_users_recovers() -> None:

@@ -52,7 +52,7 @@ class Ended:
 
     tokens: set[tuple[UUID, UUID, int]] = field(default_factory=set)
 
-    def covers(self, *, session_id: UUID, user_id: UUID, generation: int) -> bool:
+    def is_revoked(self, *, session_id: UUID, user_id: UUID, generation: int) -> bool:
         return (session_id, user_id, generation) in self.tokens
 
 

@@ -13,7 +13,7 @@ _CONNECT_SECONDS = 1.0
 _KEEP_CONNECTIONS = 20
 
 
-class Neighbours:
+class ServiceClients:
     """How to reach each service: in this process, or at its address."""
 
     def __init__(self, settings: Settings, *, here: Iterable[str], internal: Callable[..., Any]) -> None:

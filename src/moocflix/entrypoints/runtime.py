@@ -11,7 +11,7 @@ from uuid import UUID
 
 from moocflix import __version__
 from moocflix.entrypoints import checks
-from moocflix.entrypoints.addresses import Neighbours
+from moocflix.entrypoints.addresses import ServiceClients
 from moocflix.platform import spans
 from moocflix.platform.auth.published import REVOCATIONS_CHANNEL
 from moocflix.platform.auth.service_tokens import ServiceKeys, ServiceTokenSigner, ServiceTokenVerifier
@@ -88,7 +88,7 @@ class Runtime:
         self._storage = open_storage(settings)
         self._limiter = open_limiter(settings)
         here = [service.name for service in self.services] if answers else []
-        self._neighbours = Neighbours(settings, here=here, internal=self._to_internal)
+        self._service_clients = ServiceClients(settings, here=here, internal=self._to_internal)
         self.contexts = {service.name: self._context(service) for service in self.services}
         self.watch = TokenWatch(
             UsersService(self._client(ASKER, "users")),
@@ -136,7 +136,7 @@ class Runtime:
     async def _close(self) -> None:
         for wakeups in set(self._wakeups.values()):
             await wakeups.close()
-        await self._neighbours.close()
+        await self._service_clients.close()
         await self._limiter.close()
         await spans.stop()
         await asyncio.gather(*(pool.close() for pool in self._pools))
@@ -176,7 +176,7 @@ class Runtime:
 
     def _client(self, caller: str, target: str) -> InternalClient:
         signer = ServiceTokenSigner(caller, self._service_keys)
-        return InternalClient(self._neighbours.client(target), target=target, signer=signer)
+        return InternalClient(self._service_clients.client(target), target=target, signer=signer)
 
     async def _to_internal(self, scope: Any, receive: Any, send: Any) -> None:
         await self.internal(scope, receive, send)

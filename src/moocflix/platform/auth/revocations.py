@@ -46,7 +46,7 @@ class Revocations:
         self._drop_at = utc_now()
         self._polling = asyncio.Lock()
 
-    def covers(self, *, session_id: UUID, user_id: UUID, generation: int) -> bool:
+    def is_revoked(self, *, session_id: UUID, user_id: UUID, generation: int) -> bool:
         """Whether a token of this session and generation no longer counts."""
         if session_id in self._sessions:
             return True

@@ -56,7 +56,7 @@ class KeySource(Protocol):
 class Revoked(Protocol):
     """What tells of tokens that were ended before they expired."""
 
-    def covers(self, *, session_id: UUID, user_id: UUID, generation: int) -> bool:
+    def is_revoked(self, *, session_id: UUID, user_id: UUID, generation: int) -> bool:
         """Whether a token of this session and generation no longer counts."""
 
 
@@ -115,7 +115,7 @@ class TokenVerifier:
         if now >= principal.expires_at:
             self._verified.pop(digest, None)
             raise TokenRefused("has expired")
-        if self._revocations.covers(
+        if self._revocations.is_revoked(
             session_id=principal.session_id, user_id=principal.id, generation=principal.generation
         ):
             raise TokenRefused("has been revoked")

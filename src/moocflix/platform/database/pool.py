@@ -1,7 +1,7 @@
 """A thin pool over asyncpg connections.
 
 asyncpg's own pool costs more than a whole web framework (a reset query and several task switches for each use).
-This one takes and gives without a switch, last in first out. It runs no reset query, so nothing may keep session
+This one acquires and releases without a switch, last in first out. It runs no reset query, so nothing may keep session
 state: no SET, no LISTEN, no session locks. A connection that comes back in a transaction, closed, or after an
 exception that is not PostgreSQL's own is replaced.
 """
@@ -52,8 +52,8 @@ class Pool:
         """How many tasks wait for one."""
         return len(self._waiting)
 
-    async def take(self) -> Connection:
-        """A connection, for this task alone until it is given back. Raises Unavailable."""
+    async def acquire(self) -> Connection:
+        """A connection, for this task alone until it is released. Raises Unavailable."""
         while True:
             while self._idle:
                 connection, _ = self._idle.pop()
@@ -67,7 +67,7 @@ class Pool:
                 return await self._connect()
             await self._wait()
 
-    def give(self, connection: Connection) -> None:
+    def release(self, connection: Connection) -> None:
         """Give a connection back; it is thrown away unless it is as good as new."""
         if connection.is_closed() or connection.is_in_transaction() or self._closed:
             self.discard(connection)
@@ -90,7 +90,7 @@ class Pool:
             connection.terminate()
 
     async def close(self) -> None:
-        """Close what is idle; what is in use closes when it is given back."""
+        """Close what is idle; what is in use closes when it is released."""
         self._closed = True
         idle, self._idle = self._idle, []
         self._open -= len(idle)

@@ -63,11 +63,11 @@ class Statements:
         return await self._run("fetchval", sql, args)
 
     async def _run(self, verb: str, sql: str, args: tuple[Any, ...]) -> Any:
-        connection = await self._pool.take()
+        connection = await self._pool.acquire()
         try:
             result = await getattr(connection, verb)(sql, *args)
         except asyncpg.PostgresError:
-            self._pool.give(connection)
+            self._pool.release(connection)
             raise
         except LOST as error:
             self._pool.discard(connection)
@@ -75,7 +75,7 @@ class Statements:
         except BaseException:
             self._pool.discard(connection)
             raise
-        self._pool.give(connection)
+        self._pool.release(connection)
         return result
 
 
@@ -161,7 +161,7 @@ class Tx:
             self._pool.discard(connection)
             raise
         else:
-            self._pool.give(connection)
+            self._pool.release(connection)
 
     async def _run(self, verb: str, sql: str, args: tuple[Any, ...]) -> Any:
         connection = await self._opened()
@@ -175,7 +175,7 @@ class Tx:
             if self._ended:
                 message = "this transaction has ended"
                 raise RuntimeError(message)
-            connection = await self._pool.take()
+            connection = await self._pool.acquire()
             try:
                 await connection.execute("BEGIN")
             except LOST as error:
@@ -200,7 +200,7 @@ class Tx:
         except BaseException:
             self._pool.discard(connection)
             raise
-        self._pool.give(connection)
+        self._pool.release(connection)
 
     def _end(self) -> Connection | None:
         self._ended = True

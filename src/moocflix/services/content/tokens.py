@@ -73,7 +73,7 @@ class PlaybackTokens:
             reason = "has expired"
             raise PlaybackRefused(reason)
         person = UUID(bytes=user_id)
-        if person != _NOBODY and self._revoked.covers(
+        if person != _NOBODY and self._revoked.is_revoked(
             session_id=UUID(bytes=session_id), user_id=person, generation=generation
         ):
             reason = "has been revoked"
