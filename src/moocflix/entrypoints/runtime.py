@@ -79,6 +79,7 @@ class Runtime:
         self._service_keys = ServiceKeys.of(self._secrets)
         self._pools: list[Pool] = []
         self._background = Background()
+        self._asked_for_gauges = asyncio.Lock()
         self._platform = tuple(platform) or self.services
         buses = {service.name: urls.bus_of(service.name) for service in self.services}
         self._logs = {url: Database(self._pool(url, size=1), source=system.NAME) for url in set(buses.values())}
@@ -242,6 +243,18 @@ class Runtime:
         return await copies.fill(service, context, entity, entity_id)
 
     async def _gauges(self, metrics: Metrics) -> None:
+        # One at a time: between these steps they are not all there.
+        async with self._asked_for_gauges:
+            metrics.forget_gauges()
+            self._set_connections(metrics)
+            relayed = self.settings.of(EventsSettings).bus != "postgres"
+            logs = {} if relayed else {name: log.reader for name, log in self._log_of.items()}
+            await set_gauges(metrics, self.services, self.contexts, logs, platform=self._platform)
+            for name, context in self.contexts.items() if relayed else ():
+                with contextlib.suppress(Unavailable):
+                    set_outbox(metrics, name, await unsent(context.database.reader))
+
+    def _set_connections(self, metrics: Metrics) -> None:
         for name, context in self.contexts.items():
             pool = context.database.pool
             for state, number in (("open", pool.open), ("idle", pool.idle), ("waiting", pool.waiting)):
@@ -249,12 +262,6 @@ class Runtime:
                     "database_connections", "Connections of this process.", number,
                     **metrics.own, service=name, state=state,
                 )  # fmt: skip
-        relayed = self.settings.of(EventsSettings).bus != "postgres"
-        logs = {} if relayed else {name: log.reader for name, log in self._log_of.items()}
-        with contextlib.suppress(Unavailable):
-            await set_gauges(metrics, self.services, self.contexts, logs)
-            for name, context in self.contexts.items() if relayed else ():
-                set_outbox(metrics, name, await unsent(context.database.reader))
 
     def _description(self) -> dict[str, Any]:
         """Of the whole installation: whoever asks at its gateway does not know which process answers."""

@@ -1,11 +1,14 @@
 """Numbers about events and jobs, for `/metrics` and for the operator."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from moocflix.platform.database.transaction import Database
+from moocflix.platform.errors import Unavailable
 from moocflix.platform.events.bus import Fetches
-from moocflix.platform.events.groups import Lag, lag
+from moocflix.platform.events.groups import Lag, lag, topics_by_source
 from moocflix.platform.events.unsent import Unsent
 from moocflix.platform.metrics import Metrics
 from moocflix.platform.service import Service, ServiceContext
@@ -27,21 +30,35 @@ async def set_gauges(
     services: Sequence[Service],
     contexts: Mapping[str, ServiceContext],
     buses: Mapping[str, Fetches],
+    *,
+    platform: Sequence[Service],
 ) -> None:
-    """Set the numbers of these services; `buses` are by source and read as role bus. Raises Unavailable."""
+    """Set the numbers of these services, which are all or some of the platform's; what is away has none.
+
+    `buses` are by source and read as role bus.
+    """
     lags: list[Lag] = []
     for service in services:
         database = contexts[service.name].database
-        _set_own(metrics, service.name, await database.reader.fetchrow(_OWN))
-        lags += await lag(service, database, buses)
+        with suppress(Unavailable):
+            _set_own(metrics, service.name, await database.reader.fetchrow(_OWN))
+            lags += await set_lag(metrics, service, database, buses)
+    for source in buses:
+        behind = [one for one in lags if one.source == source]
+        # How far others have read is theirs to know: with one of them missing, nothing can be said of all.
+        if {one.group for one in behind} == {one.name for one in platform if source in topics_by_source(one)}:
+            depth = max((one.waiting for one in behind), default=0)
+            _set_waiting(metrics, source, depth, max((one.seconds for one in behind), default=0.0))
+
+
+async def set_lag(metrics: Metrics, service: Service, database: Database, buses: Mapping[str, Fetches]) -> list[Lag]:
+    """How far the service's group is behind each of these sources. Raises Unavailable."""
+    lags = await lag(service, database, buses)
     for one in lags:
         labels = {"group": one.group, "source": one.source}
         metrics.gauge("consumer_lag", "Events that a group has not read, at most 100000.", one.waiting, **labels)
         metrics.gauge("consumer_lag_seconds", "Age of the oldest event not read.", one.seconds, **labels)
-    for source in {one.source for one in lags}:
-        behind = [one for one in lags if one.source == source]
-        depth, age = max(one.waiting for one in behind), max(one.seconds for one in behind)
-        _set_waiting(metrics, source, depth, age)
+    return lags
 
 
 def set_outbox(metrics: Metrics, source: str, waiting: Unsent) -> None:

@@ -84,6 +84,12 @@ class Metrics:
             self._gauges[name] = gauge
         (gauge.labels(**labels) if labels else gauge).set(value)
 
+    def forget_gauges(self) -> None:
+        """Before they are set anew: what cannot be known now is not to be shown as it was."""
+        for gauge in self._gauges.values():
+            self.registry.unregister(gauge)
+        self._gauges = {}
+
     def text(self) -> tuple[bytes, str]:
         """All of them in the text format, and its media type."""
         return generate_latest(self.registry), CONTENT_TYPE_LATEST
