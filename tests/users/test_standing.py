@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from moocflix.contracts.users import Role
+from moocflix.platform.auth.principal import Role
 from moocflix.platform.clock import utc_now
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.ids import new_id

@@ -6,6 +6,8 @@ from uuid import UUID
 from moocflix.platform.entity import Entity
 from moocflix.platform.events.envelope import Page, Payload, State, Topic
 
+VideoStatus = Literal["uploaded", "queued", "transcoding", "ready", "failed"]
+
 
 class Rendition(Payload, frozen=True, kw_only=True):
     """One rung of a video's ladder; sizes in pixels, `bandwidth` the peak in bits a second."""
@@ -53,7 +55,7 @@ class VideoState(State, frozen=True, kw_only=True):
 
     video_id: UUID
     course_id: UUID
-    status: Literal["uploaded", "queued", "transcoding", "ready", "failed"]
+    status: VideoStatus
     duration: float
 
 

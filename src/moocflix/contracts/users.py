@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from moocflix.platform.auth.principal import Role
 from moocflix.platform.entity import Entity
 from moocflix.platform.events.envelope import Page, State, Topic
 
-Role = Literal["student", "instructor", "admin"]
 AccountState = Literal["active", "blocked", "deactivated", "erased"]
 
 

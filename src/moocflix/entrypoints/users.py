@@ -10,10 +10,10 @@ from uuid import UUID
 
 import click
 
-from moocflix.contracts.users import Role
 from moocflix.entrypoints.migrate import running_database
 from moocflix.entrypoints.runtime import Runtime
 from moocflix.platform.auth.passwords import PasswordHasher
+from moocflix.platform.auth.principal import Role
 from moocflix.platform.clock import utc_now
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.ids import new_id

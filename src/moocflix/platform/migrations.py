@@ -17,7 +17,7 @@ import asyncpg
 
 from moocflix import __version__
 from moocflix.platform.database import roles
-from moocflix.platform.database.roles import Connection
+from moocflix.platform.database.connect import Connection
 from moocflix.platform.database.transaction import Reader
 from moocflix.platform.database.urls import (
     BUS,

@@ -24,6 +24,9 @@ InternalClientError is no fault of its own: the server's last words have come, a
 before the end of the connection is noticed.
 """
 
+STATEMENT_FAILED = (asyncpg.PostgresError, *LOST)
+"""What a statement ends in that was refused, or whose connection is gone."""
+
 CONNECT_SECONDS = 5.0
 _CLOSE_SECONDS = 1.0
 # A connection is lost after about eight seconds without any sign from the other end: nobody answers the probes, or
@@ -72,7 +75,7 @@ async def connect_for_command(dsn: str) -> Connection:
     """A connection for what somebody does by hand. Raises DatabaseUnusable."""
     try:
         return await connect(dsn)
-    except (asyncpg.PostgresError, *LOST) as error:
+    except STATEMENT_FAILED as error:
         raise DatabaseUnusable(dsn, error) from error
 
 
@@ -80,7 +83,7 @@ async def hang_up(connection: Connection) -> None:
     """Close a connection as is proper, or, where that fails, all the same."""
     try:
         await connection.close(timeout=_CLOSE_SECONDS)
-    except (asyncpg.PostgresError, *LOST):
+    except STATEMENT_FAILED:
         connection.terminate()
 
 

@@ -3,14 +3,12 @@
 import asyncio
 from collections.abc import Callable, Mapping
 
-import asyncpg
 import structlog
 
-from moocflix.platform.database.connect import LOST, connect
+from moocflix.platform.database.connect import STATEMENT_FAILED, connect
 
 _RETRY_SECONDS = 1.0
 _CHECK_SECONDS = 5.0
-_AWAY = (asyncpg.PostgresError, *LOST)
 
 _log = structlog.get_logger()
 
@@ -35,6 +33,6 @@ async def listen(dsn: str, channels: Mapping[str, Callable[[str], None]]) -> Non
                     await asyncio.sleep(_CHECK_SECONDS)
             finally:
                 connection.terminate()
-        except _AWAY as error:
+        except STATEMENT_FAILED as error:
             _log.info("listener waits for the database", reason=type(error).__name__)
         await asyncio.sleep(_RETRY_SECONDS)

@@ -8,18 +8,13 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+from moocflix.platform.database.connect import Connection
 from moocflix.platform.database.urls import origin_of_password
 from moocflix.platform.migration_files import MigrationError
-
-if TYPE_CHECKING:
-    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
-else:  # generic in its stubs alone
-    Connection = asyncpg.Connection
 
 _SCRAM_ITERATIONS = 4096
 _TRIES = 20

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import asyncpg
 
-from moocflix.platform.database.connect import LOST, Connection
+from moocflix.platform.database.connect import LOST, STATEMENT_FAILED, Connection
 from moocflix.platform.database.outbox import OutboxRow, insert_rows
 from moocflix.platform.database.pool import Pool
 from moocflix.platform.errors import Unavailable
@@ -155,7 +155,7 @@ class Tx:
             return
         try:
             await connection.execute("ROLLBACK")
-        except (asyncpg.PostgresError, *LOST):
+        except STATEMENT_FAILED:
             self._pool.discard(connection)
         except BaseException:
             self._pool.discard(connection)

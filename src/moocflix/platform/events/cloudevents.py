@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
 from math import isinf
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -10,7 +9,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 import msgspec
 
 from moocflix.platform.clock import utc_now
-from moocflix.platform.events.envelope import Message, Topic
+from moocflix.platform.events.envelope import Message, Topic, type_of
 
 JSON = "application/json"
 NAMES = ("specversion", "id", "source", "type", "subject", "time", "correlationid", "traceparent")
@@ -25,12 +24,6 @@ _LONGEST = 250
 
 class Unreadable(Exception):
     """What came is no event of ours."""
-
-
-@cache
-def type_of(topic: str) -> str:
-    """The `type` attribute, `moocflix.course.creation.v1` for Course-Creation."""
-    return f"moocflix.{topic.lower().replace('-', '.')}.v1"
 
 
 def names_by_type(topics: Iterable[Topic[Any]]) -> dict[str, str]:

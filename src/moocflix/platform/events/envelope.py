@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Generic, TypeVar
 from uuid import UUID
 
@@ -47,8 +48,14 @@ class Topic(Generic[P]):
 
     @property
     def type(self) -> str:
-        """The CloudEvents `type` attribute, `moocflix.course.creation.v1` for Course-Creation."""
-        return f"moocflix.{self.name.lower().replace('-', '.')}.v1"
+        """The CloudEvents `type` attribute."""
+        return type_of(self.name)
+
+
+@cache
+def type_of(topic: str) -> str:
+    """The CloudEvents `type` attribute, `moocflix.course.creation.v1` for Course-Creation."""
+    return f"moocflix.{topic.lower().replace('-', '.')}.v1"
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):

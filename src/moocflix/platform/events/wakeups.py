@@ -6,10 +6,9 @@ the name of their outbox, and one task tells of all that were noted meanwhile. W
 
 import asyncio
 
-import asyncpg
 import structlog
 
-from moocflix.platform.database.connect import LOST, Connection, connect, hang_up
+from moocflix.platform.database.connect import STATEMENT_FAILED, Connection, connect, hang_up
 
 CHANNEL = "moocflix_outbox"
 
@@ -17,7 +16,6 @@ CHANNEL = "moocflix_outbox"
 _PAUSE_SECONDS = 0.005
 _AWAY_SECONDS = 1.0
 _CLOSE_SECONDS = 1.0
-_FAILURES = (asyncpg.PostgresError, *LOST)
 
 _log = structlog.get_logger("moocflix.events")
 
@@ -64,6 +62,6 @@ class Wakeups:
             await self._connection.execute(
                 "SELECT pg_notify($1, source) FROM unnest($2::text[]) AS source", CHANNEL, sources
             )
-        except _FAILURES as error:
+        except STATEMENT_FAILED as error:
             _log.warning("wakeup.lost", sources=sources, error=type(error).__name__)
             await asyncio.sleep(_AWAY_SECONDS)

@@ -33,7 +33,7 @@ async def remove_objects(run: JobRun) -> None:
 async def give_up_uploads(run: JobRun) -> None:
     """Remove what uploads have left whose process died."""
     async with run.context.database.transaction() as tx:
-        await uploads.give_up_silent(tx, remove_objects=videos.REMOVE_OBJECTS)
+        await uploads.give_up_silent(tx)
 
 
 async def give_up_transcodings(run: JobRun) -> None:

@@ -2,6 +2,9 @@
 
 from uuid import UUID
 
+REMOVE_OBJECTS = "remove-objects"
+"""The job that removes what is stored below a prefix."""
+
 
 def folder_of(video_id: UUID) -> str:
     """The prefix of everything that is stored of a video."""

@@ -24,10 +24,11 @@ from moocflix.services.content import jobs, parts, reactions
 from moocflix.services.content.course import sql as course_sql
 from moocflix.services.content.enrollment import sql as enrollment_sql
 from moocflix.services.content.file import routes as file_routes
+from moocflix.services.content.places import REMOVE_OBJECTS
 from moocflix.services.content.playback import routes as playback_routes
 from moocflix.services.content.transcoding import ATTEMPTS
 from moocflix.services.content.video import routes as video_routes
-from moocflix.services.content.video.operations import REMOVE_OBJECTS, TRANSCODE
+from moocflix.services.content.video.operations import TRANSCODE
 
 service = Service(
     name="content",

@@ -2,11 +2,12 @@
 
 from moocflix.contracts.enrollments import EnrollmentState
 from moocflix.platform.database.transaction import Tx
+from moocflix.services.content.course import sql as course_sql
 
 
 async def upsert_enrollment(tx: Tx, state: EnrollmentState) -> None:
     """Apply an enrolment's state where it is newer than the copy."""
-    await tx.execute("INSERT INTO courses_copy (course_id) VALUES ($1) ON CONFLICT DO NOTHING", state.course_id)
+    await course_sql.name_course(tx, course_id=state.course_id)
     await tx.execute(
         """
         INSERT INTO enrollments_copy AS e (enrollment_id, version, user_id, course_id, active)

@@ -1,18 +1,15 @@
 """A video, who may see it, and the refusals that speak of one."""
 
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 import msgspec
 
-from moocflix.contracts.content import Rendition
+from moocflix.contracts.content import Rendition, VideoStatus
 from moocflix.platform.auth.access import NotSignedIn
 from moocflix.platform.auth.principal import Principal
 from moocflix.platform.errors import Conflict, Forbidden, NotFound
 from moocflix.services.content.media.findings import Probe
-
-Status = Literal["uploaded", "queued", "transcoding", "ready", "failed"]
 
 
 class VideoNotFound(NotFound):
@@ -62,7 +59,7 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
     instructor_id: UUID
     uploaded_by: UUID
     title: str
-    status: Status
+    status: VideoStatus
     source_key: str
     source_bytes: int
     probe: Probe

@@ -19,14 +19,13 @@ from moocflix.platform.database.transaction import Tx
 from moocflix.platform.storage.port import KeyRefused, checked_key, checked_prefix
 from moocflix.platform.texts import is_visible
 from moocflix.services.content.course import sql as course_sql
-from moocflix.services.content.places import folder_of, prefix_of, source_key
+from moocflix.services.content.places import REMOVE_OBJECTS, folder_of, prefix_of, source_key
 from moocflix.services.content.upload import sql as upload_sql
 from moocflix.services.content.upload.model import Upload, UploadLost
 from moocflix.services.content.video import sql
 from moocflix.services.content.video.model import TranscodingRuns, VideoNotFound
 
 TRANSCODE = "transcode"
-REMOVE_OBJECTS = "remove-objects"
 # No playback token counts for longer.
 _KEEP_OLD = timedelta(days=1)
 _ELSEWHERE = "The transcoder put its output elsewhere than in a folder within the video's."

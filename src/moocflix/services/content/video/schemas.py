@@ -5,9 +5,10 @@ from uuid import UUID
 
 import msgspec
 
+from moocflix.contracts.content import VideoStatus
 from moocflix.platform.errors import Invalid
 from moocflix.platform.http.reply import Body
-from moocflix.services.content.video.model import Status, Video
+from moocflix.services.content.video.model import Video
 
 _TITLE_LENGTH = 200
 _YES_OR_NO = {"true": True, "1": True, "false": False, "0": False, "": False}
@@ -81,7 +82,7 @@ class VideoOut(Body):
     video_id: UUID
     course_id: UUID
     title: str
-    status: Status
+    status: VideoStatus
     duration: float
     size: int
     width: int

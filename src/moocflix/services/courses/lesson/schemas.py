@@ -11,13 +11,13 @@ from moocflix.contracts.courses import LessonType, Status
 from moocflix.platform.http.reply import Body
 from moocflix.services.courses.course.model import MAX_TITLE, MAX_URL
 from moocflix.services.courses.lesson.model import MAX_CONTENT, MAX_SECONDS, Lesson, LessonFields, ShownLesson
+from moocflix.services.courses.module.model import Order
 
 Title = Annotated[str, Meta(min_length=1, max_length=MAX_TITLE, examples=["What a variable is"])]
 Url = Annotated[str, Meta(max_length=MAX_URL, description="A full http or https address.")]
 Content = Annotated[str, Meta(max_length=MAX_CONTENT, description="The text of an article, the task of a sandbox.")]
 Seconds = Annotated[int, Meta(ge=0, le=MAX_SECONDS, description="In seconds; a video's own, once it is known.")]
 VideoId = Annotated[UUID, Meta(description="A video that was uploaded for this course.")]
-Order = Annotated[int, Meta(ge=1, le=1_000_000, description="The place, from 1; beyond the end means last.")]
 
 
 class CreateLesson(Body):

@@ -1,13 +1,18 @@
 """A module: one part of a course, at its position among the others."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 import msgspec
+from msgspec import Meta
 
 from moocflix.contracts.courses import ModuleDeleted, ModuleState, Status
 from moocflix.platform.errors import Conflict, NotFound
 from moocflix.services.courses.course.model import Course, CourseNotFound, Viewer, managed
+
+Order = Annotated[int, Meta(ge=1, le=1_000_000, description="The place, from 1; beyond the end means last.")]
+"""Of a module in its course, of a lesson in its module."""
 
 
 class ModuleNotFound(NotFound):

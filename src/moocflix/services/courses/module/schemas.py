@@ -10,10 +10,9 @@ from msgspec import UNSET, Meta, UnsetType
 from moocflix.contracts.courses import Status
 from moocflix.platform.http.reply import Body
 from moocflix.services.courses.course.model import MAX_TITLE
-from moocflix.services.courses.module.model import Module, ModuleEntry
+from moocflix.services.courses.module.model import Module, ModuleEntry, Order
 
 Title = Annotated[str, Meta(min_length=1, max_length=MAX_TITLE, examples=["Getting started"])]
-Order = Annotated[int, Meta(ge=1, le=1_000_000, description="The place, from 1; beyond the end means last.")]
 
 
 class CreateModule(Body):

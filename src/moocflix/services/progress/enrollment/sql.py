@@ -6,6 +6,7 @@ from moocflix.contracts.enrollments import EnrollmentState
 from moocflix.platform.database.transaction import Reader, Tx
 from moocflix.platform.errors import CopyMissing
 from moocflix.services.progress.enrollment.model import EnrollmentCopy
+from moocflix.services.progress.outline import sql as outline_sql
 
 
 async def enrollment(db: Reader, *, id: UUID) -> EnrollmentCopy:
@@ -28,7 +29,7 @@ async def enrollment(db: Reader, *, id: UUID) -> EnrollmentCopy:
 
 async def upsert_enrollment(tx: Tx, state: EnrollmentState) -> None:
     """Apply an enrolment's state where it is newer than the copy."""
-    await tx.execute("INSERT INTO courses_copy (course_id) VALUES ($1) ON CONFLICT DO NOTHING", state.course_id)
+    await outline_sql.name_course(tx, course_id=state.course_id)
     await tx.execute(
         """
         INSERT INTO enrollments_copy AS e (enrollment_id, version, user_id, course_id, status)

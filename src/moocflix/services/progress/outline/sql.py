@@ -42,9 +42,14 @@ async def bury_course(tx: Tx, gone: CourseDeleted) -> None:
     )
 
 
+async def name_course(tx: Tx, *, course_id: UUID) -> None:
+    """Make an empty copy, where there is none, of a course that something else speaks of."""
+    await tx.execute("INSERT INTO courses_copy (course_id) VALUES ($1) ON CONFLICT DO NOTHING", course_id)
+
+
 async def lock(tx: Tx, *, course_id: UUID) -> None:
     """Make sure of a course's outline, and let nobody else change it; always before its modules and lessons."""
-    await tx.execute("INSERT INTO courses_copy (course_id) VALUES ($1) ON CONFLICT DO NOTHING", course_id)
+    await name_course(tx, course_id=course_id)
     await tx.execute("INSERT INTO outlines (course_id) VALUES ($1) ON CONFLICT DO NOTHING", course_id)
     await tx.execute("SELECT FROM outlines WHERE course_id = $1 FOR NO KEY UPDATE", course_id)
 

@@ -10,7 +10,8 @@ from uuid import UUID
 
 import msgspec
 
-from moocflix.contracts.users import AccountState, Role, UserState
+from moocflix.contracts.users import AccountState, UserState
+from moocflix.platform.auth.principal import Role
 from moocflix.platform.errors import Conflict, Invalid, NotFound
 from moocflix.platform.texts import is_visible, is_web_address
 

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import msgspec
 
-from moocflix.contracts.users import USER_CREATION, USER_DEACTIVATION, USER_UPDATE, AccountState, Role
+from moocflix.contracts.users import USER_CREATION, USER_DEACTIVATION, USER_UPDATE, AccountState
+from moocflix.platform.auth.principal import Role
 from moocflix.platform.database.transaction import Tx
 from moocflix.platform.versions import IfMatch, check_version
 from moocflix.services.users.account import sql

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from msgspec import UNSET, Meta, UnsetType
 
-from moocflix.contracts.users import Role
+from moocflix.platform.auth.principal import Role
 from moocflix.platform.errors import Invalid
 from moocflix.platform.http.reply import Body
 from moocflix.services.users.account.model import (

@@ -5,7 +5,8 @@ from uuid import UUID
 
 import asyncpg
 
-from moocflix.contracts.users import AccountState, Role
+from moocflix.contracts.users import AccountState
+from moocflix.platform.auth.principal import Role
 from moocflix.platform.database.transaction import Reader, Record, Tx
 from moocflix.platform.errors import Conflict
 from moocflix.services.users.account.model import Account, EmailTaken, NewAccount, PhoneTaken, UsernameTaken
