@@ -3,15 +3,23 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from typing import Any, cast
 
 import httpx
 import pytest
 
 from moocflix.entrypoints.process import alive
+from moocflix.entrypoints.services import SERVICES
+from moocflix.entrypoints.work import Lags
 from moocflix.platform.database.urls import DatabaseUrls
+from moocflix.platform.errors import Unavailable
+from moocflix.platform.events.broker import Broker, Waiting
+from moocflix.platform.events.envelope import Topic
+from moocflix.platform.events.groups import topics_by_source
 from moocflix.platform.local_servers.child import free_port
+from moocflix.platform.metrics import Metrics
 from moocflix.platform.settings import PlatformSettings, Settings, SettingsError
 
 OVER_A_BROKER = {"MOOCFLIX_EVENTS_BUS": "kafka", "MOOCFLIX_KAFKA_SERVERS": "127.0.0.1:9"}
@@ -83,3 +91,51 @@ async def test_only_that_is_answered_and_anything_else_closes_the_connection() -
                 pass
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", port)
+
+
+@pytest.mark.parametrize(("known", "status"), [("all", 200), ("nothing at the moment", 503), ("not to them", 404)])
+async def test_numbers_are_shown_only_to_whom_they_are_for_and_while_they_are_known(known: str, status: int) -> None:
+    port, asking = free_port(), []
+
+    async def shown(address: str) -> Metrics | None:
+        asking.append(address)
+        if known == "nothing at the moment":
+            raise Unavailable
+        metrics = Metrics()
+        metrics.gauge("consumer_lag", "Behind.", 7, group="courses")
+        return metrics if known == "all" else None
+
+    async with (
+        alive(Settings({"MOOCFLIX_HEALTH_PORT": str(port)}, {}), metrics=shown),
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http,
+    ):
+        assert (await http.get("/health/live")).text == ""
+        answer = await http.get("/metrics")
+    assert (answer.status_code, asking) == (status, ["127.0.0.1"])
+    assert ('moocflix_consumer_lag{group="courses"} 7.0' in answer.text) == (known == "all")
+
+
+async def test_a_worker_says_how_far_its_groups_are_behind(settings: Settings, urls: DatabaseUrls) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    port = url.rpartition(":")[2]
+    async with started("work", settings, urls, MOOCFLIX_HEALTH_PORT=port) as process:
+        await answered(f"{url}/metrics", process, lambda status: status == 200)
+        async with httpx.AsyncClient() as http:
+            text = (await http.get(f"{url}/metrics")).text
+        for service in SERVICES:
+            for source in topics_by_source(service):
+                assert f'moocflix_consumer_lag{{group="{service.name}",source="{source}"}}' in text
+
+
+class HoldsSeven:
+    """A broker where seven messages wait for each group."""
+
+    async def waiting(self, group: str, topics: Sequence[Topic[Any]]) -> list[Waiting]:
+        return [Waiting(group, topics[0].name, 7)]
+
+
+async def test_over_a_broker_it_says_what_that_holds_for_them() -> None:
+    metrics = await Lags(SERVICES, {}, {}, cast("Broker", HoldsSeven())).metrics()
+    lines = [line for line in metrics.text()[0].decode().splitlines() if line.startswith("moocflix_consumer_lag{")]
+    assert len(lines) == sum(bool(service.reactions) for service in SERVICES)
+    assert 'moocflix_consumer_lag{group="courses",source="User-Creation"} 7.0' in lines

@@ -1,7 +1,8 @@
 """`work`: the reactions, jobs, timetables, copies and intents of some services, without HTTP."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from moocflix.entrypoints.addresses import check_addresses
@@ -10,12 +11,17 @@ from moocflix.entrypoints.runtime import Runtime
 from moocflix.entrypoints.services import SERVICES, chosen
 from moocflix.entrypoints.settings import ServiceSettings
 from moocflix.platform.database.urls import DatabaseUrls, has_own
+from moocflix.platform.events.broker import Broker, topics_of_group
 from moocflix.platform.events.brokers import open_broker
-from moocflix.platform.events.bus import Bus, by_database
+from moocflix.platform.events.bus import Bus, Fetches, by_database
 from moocflix.platform.events.groups import topics_by_source
 from moocflix.platform.events.settings import EventsSettings
-from moocflix.platform.service import Service
-from moocflix.platform.settings import Settings
+from moocflix.platform.gauges import set_lag, set_waiting
+from moocflix.platform.http.system import THIS_MACHINE
+from moocflix.platform.metrics import Metrics
+from moocflix.platform.networks import Networks
+from moocflix.platform.service import Service, ServiceContext
+from moocflix.platform.settings import HttpSettings, Settings
 from moocflix.platform.worker import Worker
 
 
@@ -32,11 +38,37 @@ async def _work(settings: Settings, services: Sequence[Service], stop: asyncio.E
     # Over a broker, the databases of others are none of our business.
     buses = buses_of(services, urls, poll=poll, following=broker is None)
     worker = Worker(services, runtime.contexts, buses, broker=broker)
+    lags = Lags(services, runtime.contexts, buses, broker)
+    allowed = Networks([*THIS_MACHINE, *settings.of(HttpSettings).metrics_from])
+
+    async def shown(address: str) -> Metrics | None:
+        return await lags.metrics() if address in allowed else None
+
     try:
-        async with alive(settings):
+        async with alive(settings, metrics=shown):
             await worker.run(stop)
     finally:
         await runtime.stop()
+
+
+@dataclass(frozen=True)
+class Lags:
+    """How far the groups of these services are behind: known where they are at work, in each mode."""
+
+    services: Sequence[Service]
+    contexts: Mapping[str, ServiceContext]
+    buses: Mapping[str, Fetches]
+    broker: Broker | None
+
+    async def metrics(self) -> Metrics:
+        """Raises Unavailable."""
+        metrics = Metrics()
+        for service in self.services:
+            if self.broker is None:
+                await set_lag(metrics, service, self.contexts[service.name].database, self.buses)
+            elif service.reactions:
+                set_waiting(metrics, await self.broker.waiting(service.name, topics_of_group(service.reactions)))
+        return metrics
 
 
 def runtime_of(settings: Settings, services: Sequence[Service], urls: DatabaseUrls) -> Runtime:

@@ -7,6 +7,7 @@ from typing import Any
 
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.errors import Unavailable
+from moocflix.platform.events.broker import Waiting
 from moocflix.platform.events.bus import Fetches
 from moocflix.platform.events.groups import Lag, lag, topics_by_source
 from moocflix.platform.events.unsent import Unsent
@@ -59,6 +60,13 @@ async def set_lag(metrics: Metrics, service: Service, database: Database, buses:
         metrics.gauge("consumer_lag", "Events that a group has not read, at most 100000.", one.waiting, **labels)
         metrics.gauge("consumer_lag_seconds", "Age of the oldest event not read.", one.seconds, **labels)
     return lags
+
+
+def set_waiting(metrics: Metrics, waiting: Sequence[Waiting]) -> None:
+    """Over a broker: what it holds for groups, at each of their addresses."""
+    for one in waiting:
+        metrics.gauge("consumer_lag", "Messages that wait for a group at the broker.", one.messages,
+                      group=one.group, source=one.address)  # fmt: skip
 
 
 def set_outbox(metrics: Metrics, source: str, waiting: Unsent) -> None:

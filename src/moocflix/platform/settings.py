@@ -138,7 +138,9 @@ class HealthSettings(Section, frozen=True, kw_only=True):
     section: ClassVar[str] = "health"
 
     host: Annotated[str, Meta(description="Address to listen on for probes.")] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=0, le=65535, description="Port that answers `/health/live`; 0: none.")] = 0
+    port: Annotated[
+        int, Meta(ge=0, le=65535, description="Port that answers `/health/live` and, in a worker, `/metrics`; 0: none.")
+    ] = 0
 
 
 class DatabaseSettings(Section, frozen=True, kw_only=True):
