@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -160,3 +161,31 @@ def test_services_never_commit_nor_hide_from_coverage() -> None:
 def test_import_rules_ignore_nothing() -> None:
     rules = (SOURCE.parents[1] / ".importlinter").read_text()
     assert "ignore_imports" not in rules
+
+
+def test_a_sentence_stands_where_it_is_raised() -> None:
+    elsewhere = [
+        f"{name_of(file)}:{first.lineno}"
+        for file in FILES
+        for node in ast.walk(ast.parse(file.read_text()))
+        for first, then in pairwise(statements_of(node))
+        if text_named_by(first) & names_raised_by(then)
+    ]
+    assert elsewhere == []
+
+
+def statements_of(node: ast.AST) -> list[ast.stmt]:
+    body = getattr(node, "body", [])
+    return body if isinstance(body, list) else []
+
+
+def text_named_by(statement: ast.stmt) -> set[str]:
+    if not isinstance(statement, ast.Assign) or not isinstance(statement.value, ast.JoinedStr | ast.Constant):
+        return set()
+    return {target.id for target in statement.targets if isinstance(target, ast.Name)}
+
+
+def names_raised_by(statement: ast.stmt) -> set[str]:
+    if not isinstance(statement, ast.Raise) or not isinstance(statement.exc, ast.Call):
+        return set()
+    return {argument.id for argument in statement.exc.args if isinstance(argument, ast.Name)}

@@ -72,8 +72,7 @@ class Breaker:
         if self.failures < _FAILURES_TO_OPEN:
             return
         if monotonic() < self.open_until:
-            message = f"The {service} service is away."
-            raise Unavailable(message, retry_after=math.ceil(self.open_seconds))
+            raise Unavailable(f"The {service} service is away.", retry_after=math.ceil(self.open_seconds))
         # This call tries again; until it has an answer, all others are still refused.
         self.open_until = monotonic() + self.open_seconds
 
@@ -117,8 +116,7 @@ class InternalClient:
         self, method: str, path: str, *, reply: type[T], query: Mapping[str, Any] | None, body: Any, idempotent: bool
     ) -> T:
         if in_transaction():
-            message = f"{method} {path} of {self._target} while a transaction is open"
-            raise RuntimeError(message)
+            raise RuntimeError(f"{method} {path} of {self._target} while a transaction is open")
         self._breaker.check(self._target)
         pause = _FIRST_PAUSE
         for tries_left in reversed(range(_TRIES if idempotent else 1)):
@@ -128,8 +126,7 @@ class InternalClient:
                 self._breaker.failed()
                 # One that takes all of its time hangs: asking it again only makes the caller wait longer.
                 if not tries_left or isinstance(error, TimeoutError):
-                    message = f"The {self._target} service is away."
-                    raise Unavailable(message) from None
+                    raise Unavailable(f"The {self._target} service is away.") from None
             else:
                 if response.status_code not in _BAD_GATEWAYS or not tries_left:
                     return self._read(response, reply)
@@ -171,8 +168,7 @@ class InternalClient:
             return msgspec.json.decode(data, type=reply)
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             self._breaker.failed()
-            message = f"The {self._target} service cannot answer."
-            raise Unavailable(message)
+            raise Unavailable(f"The {self._target} service cannot answer.")
         self._breaker.succeeded()
         raise _refusal(response)
 

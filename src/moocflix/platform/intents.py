@@ -74,8 +74,7 @@ async def run(context: ServiceContext, intent: Intent, payload: Payload, *, inte
     stands, and is finished later.
     """
     if in_transaction():
-        message = f"intent {intent.name} commits its steps itself: no transaction may be open"
-        raise RuntimeError(message)
+        raise RuntimeError(f"intent {intent.name} commits its steps itself: no transaction may be open")
     async with context.database.transaction() as tx:
         if await tx.fetchval(_START, intent_id, intent.name, payload, current_trace().correlation_id):
             await intent.start(tx, payload)
@@ -108,8 +107,7 @@ async def _go_on(context: ServiceContext, intent: Intent, intent_id: UUID) -> An
     while True:
         row = await context.database.reader.fetchrow(_LOOK, intent_id)
         if row is None:
-            message = f"intent {intent_id} is not there"
-            raise LookupError(message)
+            raise LookupError(f"intent {intent_id} is not there")
         match row["status"]:
             case "started":
                 await _call(context, intent, row)

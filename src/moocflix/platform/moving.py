@@ -144,8 +144,7 @@ async def _in_order(source: Connection, service: str) -> list[tuple[int, str]]:
         free = [oid for oid, missing in needs.items() if not missing & needs.keys()]
         if not free:
             circle = ", ".join(names[oid] for oid in needs)
-            message = f"the tables {circle} of {service} refer to each other in a circle"
-            raise RuntimeError(message)
+            raise RuntimeError(f"the tables {circle} of {service} refer to each other in a circle")
         ordered += [(oid, names[oid]) for oid in free]
         for oid in free:
             del needs[oid]

@@ -242,8 +242,7 @@ class Settings:
         except msgspec.ValidationError as error:
             reason, _, place = str(error).partition(" - at `$.")
             setting = _variable(kind, place.rstrip("`").split("[")[0]) if place else kind.section
-            message = f"Setting {setting} cannot be used: {reason}."
-            raise SettingsError(message) from None
+            raise SettingsError(f"Setting {setting} cannot be used: {reason}.") from None
 
 
 def load(*, environ: Mapping[str, str], file: Path | None = None) -> Settings:
@@ -251,14 +250,12 @@ def load(*, environ: Mapping[str, str], file: Path | None = None) -> Settings:
     path = file or Path(environ.get("MOOCFLIX_CONFIG", "config/moocflix.toml"))
     if not path.exists():
         if file is not None or "MOOCFLIX_CONFIG" in environ:
-            message = f"The settings file {path} is not there."
-            raise SettingsError(message)
+            raise SettingsError(f"The settings file {path} is not there.")
         return Settings(environ, {})
     try:
         return Settings(environ, tomllib.loads(path.read_text()))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        message = f"The settings file {path} cannot be read: {error}."
-        raise SettingsError(message) from error
+        raise SettingsError(f"The settings file {path} cannot be read: {error}.") from error
 
 
 def _variable(kind: type[Section], field: str) -> str:
@@ -277,5 +274,4 @@ def _is_list(kind: Any) -> bool:
 def _decode(kind: type[Any], value: Any) -> Any:
     if kind in {Path, SecretText}:
         return kind(value)
-    message = f"cannot read {kind}"
-    raise NotImplementedError(message)
+    raise NotImplementedError(f"cannot read {kind}")

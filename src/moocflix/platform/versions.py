@@ -18,8 +18,7 @@ def read_if_match(value: str | None) -> IfMatch:
     # Commas may stand within a tag, and elements of the list may be empty.
     around = {element.strip(" \t") for element in _ENTITY_TAG.sub('""', value).split(",")}
     if '""' not in around or not around <= {'""', ""}:
-        message = "If-Match takes `*` or the ETag of the last read."
-        raise Invalid(message, field="If-Match")
+        raise Invalid("If-Match takes `*` or the ETag of the last read.", field="If-Match")
     return frozenset(int(ours[1]) for tag in _ENTITY_TAG.findall(value) if (ours := _OURS.fullmatch(tag)))
 
 

@@ -74,11 +74,11 @@ class Caller:
         try:
             return self._http.request(method, path, headers=self._headers, **request)
         except httpx.ConnectError as error:
-            message = f"Nothing answers at {self._http.base_url}. Start the platform first: make run"
-            raise CallFailedError(message) from error
+            raise CallFailedError(
+                f"Nothing answers at {self._http.base_url}. Start the platform first: make run"
+            ) from error
         except httpx.HTTPError as error:
-            message = f"{method} {path}: {str(error) or type(error).__name__}"
-            raise CallFailedError(message) from error
+            raise CallFailedError(f"{method} {path}: {str(error) or type(error).__name__}") from error
 
 
 def _data(answer: httpx.Response) -> dict[str, Any]:
@@ -90,5 +90,6 @@ def _data(answer: httpx.Response) -> dict[str, Any]:
         data: dict[str, Any] = said["data"]
         return data
     reason = (said.get("error") or {}).get("message", answer.text[:200])
-    message = f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {reason}"
-    raise CallFailedError(message, answer.status_code)
+    raise CallFailedError(
+        f"{answer.request.method} {answer.request.url.path}: {answer.status_code} {reason}", answer.status_code
+    )

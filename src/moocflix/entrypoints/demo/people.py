@@ -37,8 +37,9 @@ class Door:
         if entered is None:
             entered = self._sign_in(person)
         if entered is None:
-            message = f"{person.email} is here with another password; say which with --password."
-            raise CallFailedError(message, UNAUTHORIZED)
+            raise CallFailedError(
+                f"{person.email} is here with another password; say which with --password.", UNAUTHORIZED
+            )
         return Account(id=entered["userId"], person=person, api=self._api.signed_in(entered["token"]))
 
     def _sign_in(self, person: Person) -> dict[str, str] | None:

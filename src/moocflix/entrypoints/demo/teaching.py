@@ -94,12 +94,12 @@ def _wait(account: Account, video_id: str, says: Callable[[float], None]) -> Non
         if video["status"] == "uploaded":
             _ask_to_transcode(account, video_id)
         if video["status"] == "failed":
-            message = f"The film {video_id} could not be transcoded: {video.get('error') or 'no reason given'}"
-            raise CallFailedError(message)
+            raise CallFailedError(
+                f"The film {video_id} could not be transcoded: {video.get('error') or 'no reason given'}"
+            )
         says(float(video.get("progress") or 0))
         time.sleep(1)
-    message = f"The film {video_id} is not ready after {TRANSCODING_SECONDS} s; is the worker running?"
-    raise CallFailedError(message)
+    raise CallFailedError(f"The film {video_id} is not ready after {TRANSCODING_SECONDS} s; is the worker running?")
 
 
 def _ask_to_transcode(account: Account, video_id: str) -> None:

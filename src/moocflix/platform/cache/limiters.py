@@ -14,7 +14,8 @@ def open_limiter(settings: Settings) -> Limiter:
     try:
         return ValkeyLimiter(url, instead=MemoryLimiter())
     except ClientMissing:
-        message = "Setting MOOCFLIX_CACHE_URL needs a Python package: pip install 'moocflix[distributed]'."
-        raise SettingsError(message) from None
+        raise SettingsError(
+            "Setting MOOCFLIX_CACHE_URL needs a Python package: pip install 'moocflix[distributed]'."
+        ) from None
     except ValueError as error:
         raise SettingsError(f"Setting MOOCFLIX_CACHE_URL cannot be used: {error}.") from None

@@ -23,8 +23,7 @@ async def check_budget(url: str, *, needed: int) -> None:
     finally:
         await connection.close()
     if allowed < needed:
-        message = (
+        raise SettingsError(
             f"The database server allows {allowed} connections and up to {needed} may be needed: raise its "
             "max_connections, or lower MOOCFLIX_DATABASE_POOL_SIZE."
         )
-        raise SettingsError(message)

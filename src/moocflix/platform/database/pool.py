@@ -61,8 +61,7 @@ class Pool:
                     return connection
                 self._open -= 1
             if self._closed:
-                message = "The platform is stopping."
-                raise Unavailable(message)
+                raise Unavailable("The platform is stopping.")
             if self._open < self._size:
                 return await self._connect()
             await self._wait()
@@ -115,8 +114,7 @@ class Pool:
         except _AWAY as error:
             self._open -= 1
             self._wake_one()
-            message = "The database is away."
-            raise Unavailable(message) from error
+            raise Unavailable("The database is away.") from error
         except BaseException:
             self._open -= 1
             self._wake_one()

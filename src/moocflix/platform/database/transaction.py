@@ -173,8 +173,7 @@ class Tx:
     async def _opened(self) -> Connection:
         if self._connection is None:
             if self._ended:
-                message = "this transaction has ended"
-                raise RuntimeError(message)
+                raise RuntimeError("this transaction has ended")
             connection = await self._pool.acquire()
             try:
                 await connection.execute("BEGIN")

@@ -116,8 +116,7 @@ class Bus:
                 raise
             except _AWAY as error:
                 self._drop()
-                message = "The event log is away."
-                raise Unavailable(message) from error
+                raise Unavailable("The event log is away.") from error
             except asyncio.CancelledError:
                 self._drop()
                 raise

@@ -116,5 +116,4 @@ def _copy(service: Service, entity: str) -> Copy:
     for copy in service.copies:
         if copy.entity == entity:
             return copy
-    message = f"{service.name} keeps no copy of {entity}"
-    raise LookupError(message)
+    raise LookupError(f"{service.name} keeps no copy of {entity}")

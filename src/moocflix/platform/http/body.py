@@ -38,8 +38,7 @@ def announced_bytes(call: Call) -> int | None:
     if value is None:
         return None
     if _LENGTH.fullmatch(value) is None:
-        message = "Content-Length must be a number of bytes."
-        raise Invalid(message, field="Content-Length")
+        raise Invalid("Content-Length must be a number of bytes.", field="Content-Length")
     return int(value)
 
 
@@ -67,8 +66,7 @@ async def _read(call: Call, limit: int) -> bytes:
     while True:
         message = await call.receive()
         if message["type"] != "http.request":
-            reason = "The body ended before it was whole."
-            raise Invalid(reason, field="body")
+            raise Invalid("The body ended before it was whole.", field="body")
         chunk = message.get("body", b"")
         size += len(chunk)
         if size > limit:
@@ -81,15 +79,12 @@ async def _read(call: Call, limit: int) -> bytes:
 def _check_json(call: Call) -> None:
     if not call.body:
         if not call.route.body_optional:
-            message = "A JSON body is needed."
-            raise Invalid(message, field="body")
+            raise Invalid("A JSON body is needed.", field="body")
         call.body = b"null"
         return
     kind = (call.header(b"content-type") or "").partition(";")[0].strip().lower()
     if kind not in _JSON and not kind.endswith("+json"):
-        message = "The body must be JSON: Content-Type application/json."
-        raise UnsupportedMedia(message)
+        raise UnsupportedMedia("The body must be JSON: Content-Type application/json.")
     # PostgreSQL's text cannot hold it, in no field.
     if b"\\u0000" in call.body.replace(b"\\\\", b"") or b"\x00" in call.body:
-        message = "The body holds a NUL character."
-        raise Invalid(message, field="body")
+        raise Invalid("The body holds a NUL character.", field="body")

@@ -145,8 +145,7 @@ class Edge:
         if path.startswith("/internal/") != self._parts.internal:
             raise NothingHere
         if "\x00" in path or b"%00" in call.scope["query_string"]:
-            message = "The address holds a NUL character."
-            raise Invalid(message, field="path" if "\x00" in path else "query")
+            raise Invalid("The address holds a NUL character.", field="path" if "\x00" in path else "query")
         method = "GET" if call.method == "HEAD" else call.method
         try:
             _, handler, path, params, call.template = self._find(path=path, method=method)
@@ -186,8 +185,9 @@ class Edge:
         verdict = await self._parts.limiter.hit(f"{rate}:{caller}", limit=limit, window=WINDOW)
         call.limits = [policy, head.limit_left(rate, verdict)]
         if not verdict.allowed:
-            message = f"More than {limit} requests a minute: wait a little."
-            raise TooMany(message, retry_after=int(verdict.retry_after) + 1)
+            raise TooMany(
+                f"More than {limit} requests a minute: wait a little.", retry_after=int(verdict.retry_after) + 1
+            )
 
     async def _keep(self, call: Call, asked: Asked) -> Answer:
         """The answer, kept for a moment where the handler says that it is the same for every caller."""

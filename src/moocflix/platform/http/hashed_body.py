@@ -58,8 +58,7 @@ class HashedBody:
         """Read on to the end; False as soon as that is more than so many bytes. Raises Invalid."""
         while not self.ended and self._read_bytes <= most_bytes:
             if (await self())["type"] != "http.request":
-                message = "The body ended before it was whole."
-                raise Invalid(message, field="body")
+                raise Invalid("The body ended before it was whole.", field="body")
         return self.ended
 
 

@@ -84,8 +84,7 @@ class KeyReused(Conflict):
 def read_key(value: str) -> str:
     """Check the header's value. Raises Invalid."""
     if not 1 <= len(value) <= LONGEST_KEY or not value.isprintable():
-        message = f"An Idempotency-Key has 1 to {LONGEST_KEY} printable characters."
-        raise Invalid(message, field="Idempotency-Key")
+        raise Invalid(f"An Idempotency-Key has 1 to {LONGEST_KEY} printable characters.", field="Idempotency-Key")
     return value
 
 
@@ -98,8 +97,7 @@ class KeyedCall:
         A body that is streamed goes through here on its way to the handler.
         """
         if not isinstance(call.principal, Principal) or call.idempotency_key is None:
-            message = "only a signed-in caller's request with a key can be held"
-            raise RuntimeError(message)
+            raise RuntimeError("only a signed-in caller's request with a key can be held")
         self._user_id: UUID = call.principal.id
         self._route = f"{call.method} {call.path}"
         self._key = call.idempotency_key
@@ -149,8 +147,7 @@ class KeyedCall:
     async def keep(self, tx: Tx, answer: Answer) -> None:
         """Keep the answer of leased work. Raises StillRunning where another request has done the work meanwhile."""
         if self._streamed is not None and not self._streamed.ended:
-            message = "an answer can be kept only when the whole body has been read"
-            raise RuntimeError(message)
+            raise RuntimeError("an answer can be kept only when the whole body has been read")
         if not await tx.execute(_KEEP, *self._place, answer.status, _kept(answer), answer.body, self._fingerprint):
             raise StillRunning
         self._kept = True

@@ -25,8 +25,7 @@ class Identify:
         if kind.lower() != "bearer" or not token:
             if call.route.optional_token:
                 return
-            reason = "must be sent as `Authorization: Bearer …`"
-            raise TokenRefused(reason)
+            raise TokenRefused("must be sent as `Authorization: Bearer …`")
         if call.route.who is SERVICE:
             call.principal = self._services.verify(token, audience=call.context.name)
             return

@@ -30,8 +30,7 @@ def _decode(kind: type, value: Any) -> Any:
     if kind is not Number:
         raise NotImplementedError
     if type(value) not in {int, Decimal}:
-        message = f"Expected `number`, got `{_JSON_NAMES[type(value)]}`"
-        raise ValueError(message)
+        raise ValueError(f"Expected `number`, got `{_JSON_NAMES[type(value)]}`")
     return Decimal(value)
 
 
@@ -39,5 +38,4 @@ def _exact(text: str) -> Decimal:
     try:
         return Decimal(text)
     except InvalidOperation:  # an exponent beyond all numbers
-        message = "Number out of range"
-        raise ValueError(message) from None
+        raise ValueError("Number out of range") from None

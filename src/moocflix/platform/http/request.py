@@ -60,8 +60,7 @@ class Request(litestar.Request[Any, Any, Any]):
     def tx(self) -> Tx:
         """The transaction of this write; the edge commits it with the answer."""
         if self.call.tx is None:
-            message = f"{self.call.method} {self.call.template} declares no transaction"
-            raise RuntimeError(message)
+            raise RuntimeError(f"{self.call.method} {self.call.template} declares no transaction")
         return self.call.tx
 
     @property
@@ -116,8 +115,7 @@ def decode_body(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
         raise _invalid(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         reason = error.reason if isinstance(error, UnicodeDecodeError) else str(error)
-        message = f"The body is not JSON: {reason}."
-        raise Invalid(message, field="body") from None
+        raise Invalid(f"The body is not JSON: {reason}.", field="body") from None
 
 
 def _invalid(text: str) -> Invalid:

@@ -107,8 +107,7 @@ async def asset(request: Request, name: str) -> Answer:
     """Scripts and styles, served by the process itself."""
     found = _system(request).asset(name)
     if found is None:
-        message = "There is no such file."
-        raise NotFound(message)
+        raise NotFound("There is no such file.")
     return bytes_reply(found[0], media_type=found[1], headers={"cache-control": "no-cache"})
 
 

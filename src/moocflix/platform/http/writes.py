@@ -50,12 +50,10 @@ class Writes:
                 return await run()
             except CopyMissing as missing:
                 if not await self._fill_copy(call.context, missing.entity, missing.entity_id):
-                    message = f"There is no {missing.entity} {missing.entity_id}."
-                    raise NotFound(message) from None
+                    raise NotFound(f"There is no {missing.entity} {missing.entity_id}.") from None
             except _AGAIN:
                 continue
-        message = "Too many others write this at the moment."
-        raise Unavailable(message, retry_after=1)
+        raise Unavailable("Too many others write this at the moment.", retry_after=1)
 
     async def _transact(self, call: Call, keyed: KeyedCall | None) -> Answer:
         call.shared = False

@@ -25,8 +25,7 @@ def open_storage(settings: Settings) -> Storage:
 
 def _bucket(chosen: StorageSettings) -> S3Storage:
     if not chosen.s3_bucket:
-        message = "Setting MOOCFLIX_STORAGE_S3_BUCKET must name a bucket where MOOCFLIX_STORAGE_KIND is s3."
-        raise SettingsError(message)
+        raise SettingsError("Setting MOOCFLIX_STORAGE_S3_BUCKET must name a bucket where MOOCFLIX_STORAGE_KIND is s3.")
     return S3Storage(
         chosen.s3_bucket,
         endpoint=chosen.s3_endpoint,

@@ -66,18 +66,15 @@ class PlaybackTokens:
         content = _decoded(token)
         fields, mac = content[: _FIELDS.size], content[_FIELDS.size :]
         if len(content) != _FIELDS.size + _MAC_BYTES or not hmac.compare_digest(mac, self._mac(fields)):
-            reason = "is not valid"
-            raise PlaybackRefused(reason)
+            raise PlaybackRefused("is not valid")
         _, expires, generation, video_id, request_id, user_id, session_id = _FIELDS.unpack(fields)
         if now.timestamp() >= expires:
-            reason = "has expired"
-            raise PlaybackRefused(reason)
+            raise PlaybackRefused("has expired")
         person = UUID(bytes=user_id)
         if person != _NOBODY and self._revoked.is_revoked(
             session_id=UUID(bytes=session_id), user_id=person, generation=generation
         ):
-            reason = "has been revoked"
-            raise PlaybackRefused(reason)
+            raise PlaybackRefused("has been revoked")
         return Playback(video_id=UUID(bytes=video_id), request_id=UUID(bytes=request_id))
 
     def _mac(self, fields: bytes) -> bytes:

@@ -54,8 +54,7 @@ async def run_ffmpeg(
             code = await process.wait()
         words = await said
     except TimeoutError as error:
-        message = f"the video took longer than the {seconds:.0f} seconds allowed"
-        raise FfmpegFailed(message) from error
+        raise FfmpegFailed(f"the video took longer than the {seconds:.0f} seconds allowed") from error
     finally:
         await _end(process, said)
     _judge(code, words)
@@ -67,8 +66,7 @@ async def _watch(output: asyncio.StreamReader, *, folder: Path, most_bytes: int,
         if name == "out_time_us" and value.lstrip("-").isdigit():
             await progress(max(0, int(value)) / 1_000_000)
             if await asyncio.to_thread(_bytes_below, folder) > most_bytes:
-                message = f"the renditions grew past {most_bytes} bytes"
-                raise FfmpegFailed(message)
+                raise FfmpegFailed(f"the renditions grew past {most_bytes} bytes")
 
 
 async def _last_words(errors: asyncio.StreamReader) -> str:
@@ -90,13 +88,10 @@ def _judge(code: int, words: str) -> None:
     if code == 0:
         return
     if code in {-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, 255}:
-        message = "ffmpeg was ended from outside"
-        raise FfmpegEnded(message)
+        raise FfmpegEnded("ffmpeg was ended from outside")
     if "No space left on device" in words:
-        message = "the disk is full"
-        raise FfmpegEnded(message)
-    message = f"ffmpeg gave up on it with status {code}"
-    raise FfmpegFailed(message, said=words.strip())
+        raise FfmpegEnded("the disk is full")
+    raise FfmpegFailed(f"ffmpeg gave up on it with status {code}", said=words.strip())
 
 
 def _bytes_below(folder: Path) -> int:
@@ -108,6 +103,5 @@ def _bytes_below(folder: Path) -> int:
 
 def _pipe(stream: asyncio.StreamReader | None) -> asyncio.StreamReader:
     if stream is None:
-        message = "the process was started without this pipe"
-        raise RuntimeError(message)
+        raise RuntimeError("the process was started without this pipe")
     return stream

@@ -22,8 +22,7 @@ def renditions_in(folder: Path) -> list[Rendition]:
     except (OSError, KeyError, ValueError) as error:
         raise PlaylistBroken(str(error)) from error
     if not renditions or not whole:
-        message = "a rendition has no segments or no end"
-        raise PlaylistBroken(message)
+        raise PlaylistBroken("a rendition has no segments or no end")
     return renditions
 
 

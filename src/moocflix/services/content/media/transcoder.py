@@ -69,8 +69,7 @@ async def transcode(
     try:
         renditions = renditions_in(folder)
     except PlaylistBroken as error:
-        message = "its renditions are not whole"
-        raise FfmpegFailed(message, said=str(error)) from error
+        raise FfmpegFailed("its renditions are not whole", said=str(error)) from error
     return Transcoded(renditions=renditions, poster=await _poster(source, probe, folder, allowance))
 
 

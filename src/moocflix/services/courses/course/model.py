@@ -75,8 +75,9 @@ class UnknownLanguage(Invalid):
 
 class TagsNotAllowed(Invalid):
     def __init__(self) -> None:
-        message = f"There may be {MAX_TAGS} tags, none of them blank or longer than {MAX_TAG} characters."
-        super().__init__(message, field="tags")
+        super().__init__(
+            f"There may be {MAX_TAGS} tags, none of them blank or longer than {MAX_TAG} characters.", field="tags"
+        )
 
 
 class Viewer(msgspec.Struct, frozen=True):

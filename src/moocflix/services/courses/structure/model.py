@@ -13,8 +13,7 @@ class IncompleteOrder(Invalid):
     """An order must name each module and each lesson of the course exactly once."""
 
     def __init__(self, what: str, problem: str) -> None:
-        message = f"The order must name each {what} of the course exactly once: {problem}."
-        super().__init__(message, field="modules")
+        super().__init__(f"The order must name each {what} of the course exactly once: {problem}.", field="modules")
 
 
 class ShownStep(msgspec.Struct, frozen=True):

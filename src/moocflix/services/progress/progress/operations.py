@@ -26,8 +26,7 @@ async def update(tx: Tx, update: Update, *, caller: Principal, new_id: UUID, eve
         await sql.lock(tx, enrollment_id=update.enrollment_id)
         noted = await _try(tx, update, caller=caller, new_id=new_id, event_ids=event_ids)
     if noted is None:
-        message = f"the progress of enrollment {update.enrollment_id} changed while it was locked"
-        raise RuntimeError(message)
+        raise RuntimeError(f"the progress of enrollment {update.enrollment_id} changed while it was locked")
     tx.wake()
     return noted
 
