@@ -27,7 +27,18 @@ EDGES = {
     "platform/http/edge.py:_outcome": "the caller gets an answer, whatever the handler did",
     "platform/job_runner.py:_try": "the job is tried again later",
 }
-NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "base", "misc"}
+NAMES_THAT_SAY_NOTHING = {
+    "utils",
+    "util",
+    "helpers",
+    "helper",
+    "common",
+    "manager",
+    "managers",
+    "base",
+    "misc",
+    "shared",
+}
 
 
 def name_of(file: Path) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from moocflix.entrypoints.installation import Installation, address, is_ready
 from moocflix.entrypoints.migrate import sources
-from moocflix.entrypoints.shared import Shared
+from moocflix.entrypoints.server_group import ServerGroup
 from moocflix.entrypoints.supervisor import Child, Signals
 from moocflix.platform.database.budget import check_budget, most_connections
 from moocflix.platform.database.urls import DatabaseUrls
@@ -83,9 +83,9 @@ class Embedded(Installation):
         environ["MOOCFLIX_HEALTH_PORT"] = "0"
         commands = {}
         if self._workers > 1:
-            shared = Shared(self._settings, self._data, workers=self._workers)
-            environ |= shared.environ
-            commands = shared.commands
+            group = ServerGroup(self._settings, self._data, workers=self._workers)
+            environ |= group.environ
+            commands = group.commands
         ours = [sys.executable, "-m", "moocflix"]
         if self._settings.of(EventsSettings).bus != "postgres":
             commands["relay"] = [*ours, "relay"]

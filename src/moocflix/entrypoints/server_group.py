@@ -10,7 +10,7 @@ from moocflix.platform.local_servers.child import LocalServerError, free_port
 from moocflix.platform.settings import HttpSettings, Settings
 
 
-class Shared:
+class ServerGroup:
     """The variables that the processes get, and the command of a Valkey of their own where no other is named."""
 
     def __init__(self, settings: Settings, data: Path, *, workers: int) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from moocflix.entrypoints.shared import Shared
+from moocflix.entrypoints.server_group import ServerGroup
 from moocflix.platform.settings import HttpSettings, Settings, load
 
 
@@ -22,16 +22,16 @@ def settings_of(folder: Path, text: str, **variables: str) -> Settings:
     ],
 )
 def test_what_was_set_is_left_alone(tmp_path: Path, text: str, variables: dict[str, str]) -> None:
-    shared = Shared(settings_of(tmp_path, text, **variables), tmp_path, workers=2)
-    assert shared.commands == {}
-    assert shared.environ == {}
+    group = ServerGroup(settings_of(tmp_path, text, **variables), tmp_path, workers=2)
+    assert group.commands == {}
+    assert group.environ == {}
 
 
 def test_what_was_not_set_is_made_for_them(tmp_path: Path) -> None:
-    shared = Shared(settings_of(tmp_path, "[http]\nport = 9000"), tmp_path, workers=2)
-    assert shared.commands.keys() == {"valkey"}
-    assert shared.environ["MOOCFLIX_HTTP_CACHE_SECONDS"] == "0"
-    assert shared.environ["MOOCFLIX_CACHE_URL"].startswith("redis://:")
+    group = ServerGroup(settings_of(tmp_path, "[http]\nport = 9000"), tmp_path, workers=2)
+    assert group.commands.keys() == {"valkey"}
+    assert group.environ["MOOCFLIX_HTTP_CACHE_SECONDS"] == "0"
+    assert group.environ["MOOCFLIX_CACHE_URL"].startswith("redis://:")
 
 
 def test_a_field_counts_as_given_wherever_it_was_set(tmp_path: Path) -> None:
