@@ -230,4 +230,4 @@ async def test_other_services_read_lessons_drafts_too(platform: TestPlatform) ->
         5,
         "draft",
     )
-    assert await client.get(f"/internal/lessons/{course.id}", reply=LessonState, missing_ok=True) is None
+    assert await client.find(f"/internal/lessons/{course.id}", reply=LessonState) is None

@@ -237,5 +237,5 @@ async def test_other_services_read_modules_drafts_too(platform: TestPlatform) ->
         "draft",
         1,
     )
-    assert await client.get(f"/internal/modules/{course.id}", reply=ModuleState, missing_ok=True) is None
+    assert await client.find(f"/internal/modules/{course.id}", reply=ModuleState) is None
     assert (await platform.http.get(f"/internal/modules/{module_id}")).status_code == 404

@@ -192,7 +192,7 @@ async def test_other_services_read_the_outline_drafts_too(platform: TestPlatform
         for module_id, lesson_ids in zip(course.modules, course.lessons, strict=True)
         for order, lesson_id in enumerate(lesson_ids, 1)
     ]
-    assert await client.get(f"/internal/courses/{new_id()}/outline", reply=CourseOutline, missing_ok=True) is None
+    assert await client.find(f"/internal/courses/{new_id()}/outline", reply=CourseOutline) is None
 
 
 async def test_other_services_read_everything_page_by_page(platform: TestPlatform) -> None:
@@ -222,6 +222,6 @@ async def test_other_services_read_a_courses_state(platform: TestPlatform) -> No
         "draft",
         1,
     )
-    assert await client.get(f"/internal/courses/{new_id()}", reply=CourseState, missing_ok=True) is None
+    assert await client.find(f"/internal/courses/{new_id()}", reply=CourseState) is None
     for hidden in ("/internal/courses", f"/internal/courses/{course.id}"):
         assert (await course.owner.get(hidden)).status_code == 404

@@ -10,14 +10,14 @@ async def test_another_service_may_ask_for_one_and_whether_somebody_is_in(platfo
     learner, stranger = await platform.person(), await platform.person()
     enrollment_id = await platform.enrollment(learner, course)
     client = platform.context("content").http("enrollments")
-    state: EnrollmentState = await client.get(f"/internal/enrollments/{enrollment_id}", reply=EnrollmentState)
+    state = await client.get(f"/internal/enrollments/{enrollment_id}", reply=EnrollmentState)
     assert (state.user_id, state.course_id, state.status, state.version) == (
         learner.id,
         course.id,
         "in_progress",
         1,
     )
-    assert await client.get(f"/internal/enrollments/{new_id()}", reply=EnrollmentState, missing_ok=True) is None
+    assert await client.find(f"/internal/enrollments/{new_id()}", reply=EnrollmentState) is None
     for person, expected in ((learner, state), (stranger, None)):
         query = {"userId": person.id, "courseId": course.id}
         found = await client.get("/internal/enrollments/find", reply=EnrollmentFound, query=query)
@@ -33,7 +33,7 @@ async def test_all_come_in_pages_by_id_the_dropped_ones_too(platform: TestPlatfo
     found, cursor = [], None
     while True:
         query = {"limit": 2, "cursor": cursor}
-        page: EnrollmentPage = await client.get("/internal/enrollments", reply=EnrollmentPage, query=query)
+        page = await client.get("/internal/enrollments", reply=EnrollmentPage, query=query)
         found += [state.enrollment_id for state in page.enrollments]
         cursor = page.next_cursor
         if cursor is None:

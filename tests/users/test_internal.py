@@ -20,7 +20,7 @@ async def test_it_tells_of_one_person_without_address_or_number(platform: TestPl
     client = platform.context("courses").http("users")
     state = await client.get(f"/internal/users/{ada.id}", reply=UserState)
     assert (state.user_id, state.name, state.state, state.version) == (ada.id, "Ada", "active", 1)
-    assert await client.get(f"/internal/users/{new_id()}", reply=UserState, missing_ok=True) is None
+    assert await client.find(f"/internal/users/{new_id()}", reply=UserState) is None
     with pytest.raises(NotFound):
         await client.get(f"/internal/users/{new_id()}", reply=UserState)
 

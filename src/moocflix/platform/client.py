@@ -96,21 +96,20 @@ class InternalClient:
         self._signer = signer
         self._breaker = Breaker()
 
-    async def get(
-        self, path: str, *, reply: type[T], query: Mapping[str, Any] | None = None, missing_ok: bool = False
-    ) -> Any:
-        """The reply as a `T`, or None for a 404 that is `missing_ok`. Raises a Refusal, or Unavailable."""
+    async def get(self, path: str, *, reply: type[T], query: Mapping[str, Any] | None = None) -> T:
+        """The reply as a `T`. Raises a Refusal, or Unavailable."""
+        return await self._call("GET", path, reply=reply, query=query, body=None, idempotent=True)
+
+    async def find(self, path: str, *, reply: type[T]) -> T | None:
+        """The same, or None where there is no such thing."""
         try:
-            return await self._call("GET", path, reply=reply, query=query, body=None, idempotent=True)
+            return await self.get(path, reply=reply)
         except NotFound:
-            if missing_ok:
-                return None
-            raise
+            return None
 
     async def post(self, path: str, body: Any = None, *, reply: type[T], idempotent: bool = False) -> T:
         """The reply as a `T`; tried again only where the route is idempotent. Raises a Refusal, or Unavailable."""
-        answer: T = await self._call("POST", path, reply=reply, query=None, body=body, idempotent=idempotent)
-        return answer
+        return await self._call("POST", path, reply=reply, query=None, body=body, idempotent=idempotent)
 
     async def _call(
         self, method: str, path: str, *, reply: type[T], query: Mapping[str, Any] | None, body: Any, idempotent: bool

@@ -27,9 +27,7 @@ class Entity(Generic[S, P]):
 
     async def fetch(self, context: ServiceContext, entity_id: UUID) -> S | None:
         """One state; None where there is no such thing. Raises Unavailable."""
-        path = f"{self.path}/{entity_id}"
-        found: S | None = await context.http(self.owner).get(path, reply=self.state, missing_ok=True)
-        return found
+        return await context.http(self.owner).find(f"{self.path}/{entity_id}", reply=self.state)
 
     async def pages(self, context: ServiceContext, cursor: str | None) -> tuple[Sequence[S], str | None]:
         """The next states in the order of their ids, and where the page after begins. Raises Unavailable."""

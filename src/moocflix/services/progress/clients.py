@@ -12,9 +12,7 @@ from moocflix.services.progress.progress.model import LessonNotInCourse, Progres
 
 async def fetch_outline(context: ServiceContext, course_id: UUID) -> Outline | None:
     """A course with all its modules and lessons; None where there is no such course."""
-    outline: CourseOutline | None = await context.http("courses").get(
-        f"/internal/courses/{course_id}/outline", reply=CourseOutline, missing_ok=True
-    )
+    outline = await context.http("courses").find(f"/internal/courses/{course_id}/outline", reply=CourseOutline)
     if outline is None:
         return None
     return Outline(
