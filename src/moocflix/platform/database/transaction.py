@@ -1,5 +1,6 @@
 """Reads as single statements, writes as one transaction that takes its events along."""
 
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
@@ -43,24 +44,34 @@ class Reader(Protocol):
         """The first value of the first row, or None."""
 
 
-class Statements:
+class _Verbs(ABC):
+    """A Reader, as soon as it is said on which connection a statement runs."""
+
+    async def fetch(self, sql: str, *args: Any) -> Sequence[Record]:
+        """All rows."""
+        rows: Sequence[Record] = await self._run("fetch", sql, args)
+        return rows
+
+    async def fetchrow(self, sql: str, *args: Any) -> Record | None:
+        """The first row, or None."""
+        row: Record | None = await self._run("fetchrow", sql, args)
+        return row
+
+    async def fetchval(self, sql: str, *args: Any) -> Any:
+        """The first value of the first row, or None."""
+        return await self._run("fetchval", sql, args)
+
+    @abstractmethod
+    async def _run(self, verb: str, sql: str, args: tuple[Any, ...]) -> Any:
+        """What this verb of asyncpg gives."""
+
+
+class Statements(_Verbs):
     """A Reader whose every statement commits by itself."""
 
     def __init__(self, pool: Pool) -> None:
         """Statements run on whichever connection of `pool` is free."""
         self._pool = pool
-
-    async def fetch(self, sql: str, *args: Any) -> Sequence[Record]:
-        """All rows."""
-        return await self._run("fetch", sql, args)  # type: ignore[no-any-return]
-
-    async def fetchrow(self, sql: str, *args: Any) -> Record | None:
-        """The first row, or None."""
-        return await self._run("fetchrow", sql, args)  # type: ignore[no-any-return]
-
-    async def fetchval(self, sql: str, *args: Any) -> Any:
-        """The first value of the first row, or None."""
-        return await self._run("fetchval", sql, args)
 
     async def _run(self, verb: str, sql: str, args: tuple[Any, ...]) -> Any:
         connection = await self._pool.acquire()
@@ -79,7 +90,7 @@ class Statements:
         return result
 
 
-class Tx:
+class Tx(_Verbs):
     """One transaction of a service, opened at its first statement and ended by whoever made it.
 
     What is published is written to the outbox with the commit, in the order of publishing.
@@ -99,18 +110,6 @@ class Tx:
     def trace(self) -> Trace:
         """The ids that an outbox row carries."""
         return current_trace()
-
-    async def fetch(self, sql: str, *args: Any) -> Sequence[Record]:
-        """All rows."""
-        return await self._run("fetch", sql, args)  # type: ignore[no-any-return]
-
-    async def fetchrow(self, sql: str, *args: Any) -> Record | None:
-        """The first row, or None."""
-        return await self._run("fetchrow", sql, args)  # type: ignore[no-any-return]
-
-    async def fetchval(self, sql: str, *args: Any) -> Any:
-        """The first value of the first row, or None."""
-        return await self._run("fetchval", sql, args)
 
     async def execute(self, sql: str, *args: Any) -> int:
         """How many rows the statement touched."""
