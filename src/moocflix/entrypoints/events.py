@@ -46,8 +46,11 @@ def lags(settings: Settings) -> list[tuple[str, ...]]:
         return _run(settings, lambda urls: _broker_lags(settings, urls))
 
     async def ask(urls: DatabaseUrls) -> list[tuple[str, ...]]:
+        found: list[groups.Lag] = []
         async with _buses(SERVICES, urls) as buses:
-            found = [lag for service in SERVICES for lag in await _with(service, urls, buses, groups.lag)]
+            for service in SERVICES:
+                async with _database(service, urls) as database:
+                    found += await groups.lag(service, database, buses)
         return [(lag.group, lag.source, str(lag.waiting), f"{lag.seconds:.1f} s") for lag in found]
 
     return _run(settings, ask)
@@ -139,16 +142,6 @@ async def _broker(settings: Settings) -> AsyncIterator[Broker | None]:
 def _run(settings: Settings, ask: Callable[[DatabaseUrls], Coroutine[Any, Any, R]]) -> R:
     with running_database(settings) as urls:
         return asyncio.run(ask(urls))
-
-
-async def _with(
-    service: Service,
-    urls: DatabaseUrls,
-    buses: dict[str, Bus],
-    ask: Callable[[Service, Database, dict[str, Bus]], Coroutine[Any, Any, R]],
-) -> R:
-    async with _database(service, urls) as database:
-        return await ask(service, database, buses)
 
 
 @asynccontextmanager
