@@ -1,12 +1,13 @@
 """What one service owns and others keep copies of, as they ask for it: one by its id, or all of them page by page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+from moocflix.platform.database.transaction import Tx
 from moocflix.platform.events.envelope import Page, State
-from moocflix.platform.service import ServiceContext
+from moocflix.platform.service import Copy, ServiceContext
 
 S = TypeVar("S", bound=State)
 P = TypeVar("P", bound=Page)
@@ -28,6 +29,10 @@ class Entity(Generic[S, P]):
     async def fetch(self, context: ServiceContext, entity_id: UUID) -> S | None:
         """One state; None where there is no such thing. Raises Unavailable."""
         return await context.http(self.owner).find(f"{self.path}/{entity_id}", reply=self.state)
+
+    def copy(self, entity: str, *, table: str, upsert: Callable[[Tx, Any], Awaitable[None]]) -> Copy:
+        """A copy that is filled from here just as it is told; `entity` is what CopyMissing calls it."""
+        return Copy(entity=entity, owner=self.owner, table=table, fetch=self.fetch, upsert=upsert, pages=self.pages)
 
     async def pages(self, context: ServiceContext, cursor: str | None) -> tuple[Sequence[S], str | None]:
         """The next states in the order of their ids, and where the page after begins. Raises Unavailable."""

@@ -19,7 +19,7 @@ from moocflix.contracts.courses import (
     MODULE_UPDATED,
 )
 from moocflix.contracts.enrollments import ENROLLMENT, STUDENT_ENROLLED, STUDENT_UNENROLLED
-from moocflix.platform.service import Copy, Job, PersonalTable, Reaction, Service
+from moocflix.platform.service import Job, PersonalTable, Reaction, Service
 from moocflix.services.content import jobs, parts, reactions
 from moocflix.services.content.course import sql as course_sql
 from moocflix.services.content.enrollment import sql as enrollment_sql
@@ -59,38 +59,10 @@ service = Service(
         Job(name="give-up-transcodings", run=jobs.give_up_transcodings, every=timedelta(minutes=5)),
     ),
     copies=(
-        Copy(
-            entity="course",
-            owner="courses",
-            table="courses_copy",
-            fetch=COURSE.fetch,
-            upsert=course_sql.upsert_course,
-            pages=COURSE.pages,
-        ),
-        Copy(
-            entity="module",
-            owner="courses",
-            table="modules_copy",
-            fetch=MODULE.fetch,
-            upsert=course_sql.upsert_module,
-            pages=MODULE.pages,
-        ),
-        Copy(
-            entity="lesson",
-            owner="courses",
-            table="lessons_copy",
-            fetch=LESSON.fetch,
-            upsert=course_sql.upsert_lesson,
-            pages=LESSON.pages,
-        ),
-        Copy(
-            entity="enrollment",
-            owner="enrollments",
-            table="enrollments_copy",
-            fetch=ENROLLMENT.fetch,
-            upsert=enrollment_sql.upsert_enrollment,
-            pages=ENROLLMENT.pages,
-        ),
+        COURSE.copy("course", table="courses_copy", upsert=course_sql.upsert_course),
+        MODULE.copy("module", table="modules_copy", upsert=course_sql.upsert_module),
+        LESSON.copy("lesson", table="lessons_copy", upsert=course_sql.upsert_lesson),
+        ENROLLMENT.copy("enrollment", table="enrollments_copy", upsert=enrollment_sql.upsert_enrollment),
     ),
     personal_data=(
         PersonalTable(

@@ -49,14 +49,7 @@ service = Service(
             upsert=instructor_sql.upsert,
             pages=clients.instructor_page,
         ),
-        Copy(
-            entity="enrollment",
-            owner="enrollments",
-            table="enrollments",
-            fetch=ENROLLMENT.fetch,
-            upsert=enrollments.follow,
-            pages=ENROLLMENT.pages,
-        ),
+        ENROLLMENT.copy("enrollment", table="enrollments", upsert=enrollments.follow),
         Copy(
             entity="video",
             owner="content",

@@ -32,14 +32,7 @@ service = Service(
     ),
     jobs=(Job(name=closing.FORGET_COURSE, run=jobs.forget_course),),
     copies=(
-        Copy(
-            entity="course",
-            owner="courses",
-            table="courses_copy",
-            fetch=COURSE.fetch,
-            upsert=course_sql.upsert_course,
-            pages=COURSE.pages,
-        ),
+        COURSE.copy("course", table="courses_copy", upsert=course_sql.upsert_course),
         Copy(
             entity="published course",
             owner="courses",
@@ -47,14 +40,7 @@ service = Service(
             fetch=clients.fetch_published,
             upsert=course_sql.upsert_course,
         ),
-        Copy(
-            entity="user",
-            owner="users",
-            table="users_copy",
-            fetch=USER.fetch,
-            upsert=learner_sql.upsert_user,
-            pages=USER.pages,
-        ),
+        USER.copy("user", table="users_copy", upsert=learner_sql.upsert_user),
     ),
     personal_data=(
         PersonalTable(

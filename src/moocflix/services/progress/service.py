@@ -47,14 +47,7 @@ service = Service(
         Job(name=FORGET_COURSE, run=jobs.forget_course),
     ),
     copies=(
-        Copy(
-            entity="course",
-            owner="courses",
-            table="courses_copy",
-            fetch=COURSE.fetch,
-            upsert=outline_sql.upsert_course,
-            pages=COURSE.pages,
-        ),
+        COURSE.copy("course", table="courses_copy", upsert=outline_sql.upsert_course),
         # Modules and lessons come whole, course by course, when a course's progress is first asked for.
         Copy(
             entity="outline",
