@@ -17,7 +17,7 @@ from tests.contracts.test_docs import PAGES, ROOT
 # Those of which the command line knows the name alone.
 HANDED_ON = {"asyncapi": asyncapi, "demo": demo, "events": events, "gateway": gateway, "move": move, "users": users}
 CODE = re.compile(r"^```.*?^```|`[^`\n]+`", re.MULTILINE | re.DOTALL)
-SHOWN = re.compile(r"(?<![\w/.-])(?:\.venv/bin/)?moocflix +([a-z-][^`"\n#|>&;,)]*)")
+SHOWN = re.compile(r"(?<![\w/.-])(?:\.venv/bin/)?moocflix +([a-z-][^`\x22\n#|>&;,)]*)")
 
 
 def commands() -> list[tuple[str, str]]:
