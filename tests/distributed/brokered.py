@@ -30,6 +30,8 @@ class Brokered:
     urls: DatabaseUrls
     environ: dict[str, str]
     url: str
+    worker_port: int
+    """Where the worker says that it lives, and how far its groups are behind."""
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
     @property
@@ -40,7 +42,8 @@ class Brokered:
     def start(self, name: str) -> None:
         """One of serve, work and relay."""
         command = [sys.executable, "-m", "moocflix", name]
-        self.processes[name] = subprocess.Popen(command, env=self.environ, stdout=subprocess.DEVNULL)
+        environ = self.environ | ({"MOOCFLIX_HEALTH_PORT": str(self.worker_port)} if name == "work" else {})
+        self.processes[name] = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL)
 
     def stop(self) -> None:
         for process in self.processes.values():
@@ -75,7 +78,7 @@ async def brokered(carrier: Carrier, settings: Settings) -> AsyncIterator[Broker
         "MOOCFLIX_PORT": str(port),
         "MOOCFLIX_EVENTS_RELAY_LATE_SECONDS": "1",
     }
-    platform = Brokered(carrier, urls, environ, f"http://127.0.0.1:{port}")
+    platform = Brokered(carrier, urls, environ, f"http://127.0.0.1:{port}", free_port())
     try:
         for name in ("serve", "work", "relay"):
             platform.start(name)

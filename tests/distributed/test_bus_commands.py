@@ -1,9 +1,11 @@
 """`moocflix events …` as an operator types it, over brokers that run."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from datetime import timedelta
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
 import pytest
 
@@ -98,6 +100,60 @@ async def test_a_group_rewound_while_events_come_ends_with_the_newest_state(
     # What was sent again has all been read, and took nothing back.
     await all_is_read(brokered)
     assert await known_to_enrollments(brokered, made, title="Bends")
+
+
+@pytest.fixture
+async def database(brokered: Brokered) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """The platform's, as the owner of all tables."""
+    connection = await asyncpg.connect(brokered.urls.owner_at(brokered.urls.admin))
+    yield connection
+    await connection.close()
+
+
+async def test_a_group_gets_again_what_one_service_has_published_since_then(
+    brokered: Brokered, web: httpx.AsyncClient, database: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    teacher = await sign_up(web, "instructor")
+    old = await courses(web, 2, teacher)
+    await until(lambda: known_to_enrollments(brokered, old))
+    for table in ("courses.outbox", "enrollments.inbox"):
+        await database.execute(f"UPDATE {table} SET time = time - interval '1 day'")
+    new = await courses(web, 2, teacher)
+    await until(lambda: known_to_enrollments(brokered, new))
+    handled = "SELECT count(*) FROM enrollments.inbox WHERE source = 'courses' AND time > now() - interval '1 hour'"
+    lost = "SELECT count(*) FROM enrollments.users_copy WHERE version = 0"
+    assert (await database.fetchval(handled), await database.fetchval(lost)) == (2, 0)
+    await all_is_read(brokered)
+    with frozen(brokered.processes["work"].pid):
+        since = (utc_now() - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%S")
+        said = brokered.moocflix("events", "rewind", "enrollments", "--source", "courses", "--since", since, "--yes")
+        assert said == "enrollments reads again from courses.\n"
+        assert (await database.fetchval(handled), await database.fetchval(lost)) == (0, 0)
+
+        async def come() -> bool:
+            # RabbitMQ counts what the sleeping worker was given only once it has given the worker up.
+            found = await lag(brokered)
+            return sum(number for (group, _), number in found.items() if group == "enrollments") == 2
+
+        # Nothing that is older, and of nobody else.
+        await until(come, seconds=60)
+    await all_is_read(brokered)
+    await until(lambda: known_to_enrollments(brokered, new))
+    assert await database.fetchval(handled) == 2
+
+
+async def test_a_worker_says_how_far_its_groups_are_behind(brokered: Brokered) -> None:
+    await all_is_read(brokered)
+    async with httpx.AsyncClient(timeout=30) as http:
+        answer = await http.get(f"http://127.0.0.1:{brokered.worker_port}/metrics")
+    lines = dict(line.rpartition(" ")[::2] for line in answer.text.splitlines() if not line.startswith("#"))
+    expected = {
+        f'moocflix_consumer_lag{{group="{group}",source="{address}"}}'
+        for group, address in await lag(brokered)
+        if group != "relay"
+    }
+    assert {name for name in lines if name.startswith("moocflix_consumer_lag{")} == expected
+    assert {lines[name] for name in expected} == {"0.0"}
 
 
 def test_a_group_that_acts_outside_its_database_refuses_to_be_rewound(brokered: Brokered) -> None:
