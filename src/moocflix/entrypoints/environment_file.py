@@ -1,9 +1,9 @@
 """Settings of another process, as a file with a line `MOOCFLIX_…=value` for each."""
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from moocflix.platform.files import write_whole
 from moocflix.platform.settings import DatabaseSettings, PlatformSettings, Settings, SettingsError, load
 
 NAME = "distributed.env"
@@ -27,8 +27,8 @@ def read(file: Path) -> dict[str, str]:
 
 def write(file: Path, environ: Mapping[str, str]) -> None:
     """Those of the variables that are settings, for their owner's eyes: there are passwords among them."""
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
-        opened.writelines(f"{name}={value}\n" for name, value in environ.items() if name.startswith("MOOCFLIX_"))
+    lines = [f"{name}={value}\n" for name, value in environ.items() if name.startswith("MOOCFLIX_")]
+    write_whole(file, "".join(lines), mode=0o600)
 
 
 def settings_here(environ: Mapping[str, str]) -> Settings:

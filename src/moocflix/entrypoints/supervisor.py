@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 
+from moocflix.platform.files import write_whole
 from moocflix.platform.process import ProcessMark, die_with_parent
 
 _LONGEST_BACKOFF = 15.0
@@ -202,9 +203,7 @@ class Record:
 
     def write(self, marks: Sequence[ProcessMark]) -> None:
         """These run now."""
-        draft = self._path.with_name(f".{self._path.name}")
-        draft.write_text(json.dumps([asdict(mark) for mark in marks]))
-        draft.rename(self._path)
+        write_whole(self._path, json.dumps([asdict(mark) for mark in marks]))
 
     def clear(self) -> None:
         """None runs any more."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from moocflix.platform import data_folder
+from moocflix.platform.files import write_whole
 from moocflix.platform.postgres_address import SUPERUSER, ServerAddress, probe, state_file, superuser_password
 from moocflix.platform.postgres_options import PostgresOptions, arguments
 from moocflix.platform.postgres_place import SOCKET_PORT, Place, PostgresError, find_place, run_as
@@ -208,9 +209,7 @@ class PostgresServer:
         )
         mark = ProcessMark.of(self._process.pid)
         state = {"host": address.host, "port": address.port, "postmaster": asdict(mark) if mark else None}
-        draft = self.data / "run" / ".postgres.json"
-        draft.write_text(json.dumps(state))
-        draft.rename(state_file(self.data))
+        write_whole(state_file(self.data), json.dumps(state))
 
     def _answers(self, address: ServerAddress, deadline: float) -> bool:
         """Wait until the server takes connections; False when its process ends first."""

