@@ -202,9 +202,9 @@ def test_what_the_operator_has_set_and_is_not_used_is_told(tmp_path: Path, monke
     names = {*unused, "DATABASE_USERS_DIRECT_URL", "INTERNAL_PORT"}
     assert layout.overruled(databases) == sorted(f"MOOCFLIX_{name}" for name in names)
     assert "MOOCFLIX_DATABASE_USERS_DIRECT_URL" not in layout.environment(databases)
-    # One of its own would have the server processes share a port.
-    told = layout.service_environment("users", databases["users"])
-    assert told["MOOCFLIX_HTTP_WORKERS"] == "1"
+    # Several of them would share a port.
+    told = layout.environment(databases)
+    assert (told["MOOCFLIX_HTTP_WORKERS"], told["MOOCFLIX_HEALTH_PORT"]) == ("1", "0")
 
 
 def test_the_board_is_true_after_a_restart_and_gone_after_a_stop(tmp_path: Path) -> None:

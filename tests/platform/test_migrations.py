@@ -8,7 +8,9 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from click.testing import CliRunner
 
+from moocflix.entrypoints.cli import moocflix
 from moocflix.platform.database.pool import Pool
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.database.urls import DatabaseUrls
@@ -17,6 +19,7 @@ from moocflix.platform.migrations import MigrationSource, check_code, migrate
 from moocflix.platform.postgres_address import ServerAddress
 from moocflix.platform.postgres_options import PostgresOptions
 from moocflix.platform.postgres_server import PostgresServer
+from moocflix.platform.settings import load
 
 TABLE = "CREATE TABLE things (id int PRIMARY KEY, number bigint GENERATED ALWAYS AS IDENTITY);"
 
@@ -155,6 +158,25 @@ async def test_another_secret_changes_no_password_unless_it_shall(urls: Database
     with pytest.raises(asyncpg.InvalidPasswordError):
         await value(urls.bus, "SELECT 1")
     await migrate(urls, [library], new_passwords=True)
+
+
+async def test_the_command_changes_passwords_where_it_is_told_to(
+    urls: DatabaseUrls, library: MigrationSource, tmp_path: Path
+) -> None:
+    await migrate(urls, [library])
+    secret = "another one, of forty characters at least"  # pragma: allowlist secret
+    environ = {"MOOCFLIX_DATABASE_URL": urls.admin, "MOOCFLIX_SECRET_DATABASE": secret, "MOOCFLIX_DATA": str(tmp_path)}
+    refused, done = [
+        await asyncio.to_thread(CliRunner().invoke, moocflix, ["migrate", *words], env=environ)
+        for words in ([], ["--new-passwords"])
+    ]
+    try:
+        assert isinstance(refused.exception, MigrationError)
+        assert done.exit_code == 0, done.output
+        changed = DatabaseUrls.of(load(environ=environ))
+        assert await value(changed.service("users"), "SELECT count(*) FROM sessions") == 0
+    finally:
+        await migrate(urls, [library], new_passwords=True)
 
 
 async def test_another_password_in_a_services_own_url_is_refused_by_its_name(
