@@ -1,7 +1,7 @@
 """The three buses, each with real servers, behind the two small services of the platform's tests."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -24,6 +24,7 @@ from tests.platform.post_office import (
     archive,
     settings_with,
 )
+from tests.waiting import until
 
 
 class Server(Protocol):
@@ -165,10 +166,3 @@ def on_update(run: React) -> Service:
 
 def books(number: int) -> list[UUID]:
     return [uuid4() for _ in range(number)]
-
-
-async def until(condition: Callable[[], Awaitable[Any]], *, seconds: float = 40.0) -> None:
-    """Wait until `condition` gives something true."""
-    async with asyncio.timeout(seconds):
-        while not await condition():
-            await asyncio.sleep(0.05)

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from tests.distributed.brokered import Brokered, courses, known_to_enrollments
-from tests.distributed.bus_office import until
 from tests.journeys.test_first_course import data_of, sign_up
+from tests.waiting import until
 
 pytestmark = pytest.mark.parametrize("carrier", ["kafka", "rabbitmq"], indirect=True)
 

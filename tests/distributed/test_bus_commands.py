@@ -16,9 +16,9 @@ from moocflix.platform.events.brokers import open_broker
 from moocflix.platform.events.envelope import Message
 from moocflix.platform.settings import load
 from tests.distributed.brokered import Brokered, courses, known_to_enrollments
-from tests.distributed.bus_office import until
 from tests.distributed.frozen import frozen
 from tests.journeys.test_first_course import data_of, sign_up
+from tests.waiting import until
 
 pytestmark = pytest.mark.parametrize("carrier", ["kafka", "rabbitmq"], indirect=True)
 

@@ -9,8 +9,9 @@ from moocflix.platform.events.broker import topics_of_group
 from moocflix.platform.events.envelope import Message
 from moocflix.platform.service import Reaction
 from moocflix.platform.trace import Trace, set_trace
-from tests.distributed.bus_office import BusOffice, books, each_in_order, on_update, until
+from tests.distributed.bus_office import BusOffice, books, each_in_order, on_update
 from tests.platform.post_office import BOOK_CREATION, BOOK_UPDATE, BookState, archive, copy_book, note
+from tests.waiting import until
 
 
 async def test_everything_takes_effect_once_and_in_order_for_each_key(bus: BusOffice) -> None:

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from confluent_kafka import KafkaError, cimpl
 
-from tests.distributed.bus_office import BusOffice, books, each_in_order, until
+from tests.distributed.bus_office import BusOffice, books, each_in_order
 from tests.distributed.frozen import frozen
 from tests.platform.post_office import archive
+from tests.waiting import until
 
 pytestmark = pytest.mark.parametrize("carrier", ["kafka"], indirect=True)
 

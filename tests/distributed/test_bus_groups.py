@@ -18,8 +18,9 @@ from moocflix.platform.events.envelope import Message, Topic
 from moocflix.platform.events.inbox import LEASE
 from moocflix.platform.ids import new_id
 from moocflix.platform.service import Copy, Reaction, Service, ServiceContext
-from tests.distributed.bus_office import BusOffice, books, each_in_order, until
+from tests.distributed.bus_office import BusOffice, books, each_in_order
 from tests.platform.post_office import BOOK_UPDATE, BookState, archive, upsert_book
+from tests.waiting import until
 
 pytestmark = pytest.mark.parametrize("carrier", ["kafka", "rabbitmq"], indirect=True)
 

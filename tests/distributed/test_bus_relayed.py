@@ -17,8 +17,9 @@ from moocflix.platform.events.broker import Parcel
 from moocflix.platform.events.envelope import Message
 from moocflix.platform.events.relay import Relay
 from moocflix.platform.events.unsent import unsent
-from tests.distributed.bus_office import BusOffice, books, each_in_order, on_update, until
+from tests.distributed.bus_office import BusOffice, books, each_in_order, on_update
 from tests.platform.post_office import BookState, archive, note
+from tests.waiting import until
 
 pytestmark = pytest.mark.parametrize("carrier", ["kafka", "rabbitmq"], indirect=True)
 

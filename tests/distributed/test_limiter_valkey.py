@@ -22,7 +22,7 @@ from moocflix.platform.cache.valkey import ValkeyLimiter
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.settings import SettingsError, load
 from tests.platform.limiter_suite import LimiterSuite
-from tests.platform.post_office import until
+from tests.waiting import until
 
 
 def binaries() -> dict[str, str]:
@@ -84,9 +84,11 @@ async def limiter(server: Server) -> AsyncIterator[Limiter]:
 
 async def until_well(limiter: Limiter) -> None:
     """Wait until the limiter has found its server again."""
-    async with asyncio.timeout(10):
-        while await limiter.fault() is not None:
-            await asyncio.sleep(0.05)
+
+    async def well() -> bool:
+        return await limiter.fault() is None
+
+    await until(well)
 
 
 class TestValkey(LimiterSuite):

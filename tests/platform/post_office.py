@@ -20,6 +20,7 @@ from moocflix.platform.events.wakeups import Wakeups
 from moocflix.platform.service import Reaction, Service, ServiceContext
 from moocflix.platform.settings import Settings, load
 from moocflix.platform.worker import Worker
+from tests.waiting import until
 
 MIGRATIONS = {
     "library": "CREATE TABLE books (id uuid PRIMARY KEY, version int NOT NULL);",
@@ -186,13 +187,6 @@ async def effects(office: PostOffice) -> list[tuple[UUID, int]]:
     finally:
         await connection.close()
     return [(row["id"], row["version"]) for row in rows]
-
-
-async def until(condition: Any, *, seconds: float = 10.0) -> None:
-    """Wait until the coroutine function `condition` gives something true."""
-    async with asyncio.timeout(seconds):
-        while not await condition():
-            await asyncio.sleep(0.01)
 
 
 async def kill_in_the_middle(office: PostOffice, marker: Path) -> None:

@@ -21,9 +21,9 @@ from tests.platform.post_office import (
     copy_book,
     effects,
     note,
-    until,
     upsert_book,
 )
+from tests.waiting import until
 
 LATER = timedelta(hours=1)
 

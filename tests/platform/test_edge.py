@@ -12,8 +12,8 @@ import pytest
 from moocflix.platform import logs
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.ids import new_id
-from tests.platform.post_office import until
 from tests.platform.probe import CATS, Probe
+from tests.waiting import until
 
 
 async def test_an_answer_is_wrapped_and_names_its_correlation(probe: Probe) -> None:

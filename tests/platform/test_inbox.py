@@ -32,8 +32,8 @@ from tests.platform.post_office import (
     note,
     running,
     settings_with,
-    until,
 )
+from tests.waiting import until
 
 LATER = timedelta(hours=1)
 

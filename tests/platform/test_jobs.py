@@ -12,7 +12,8 @@ import pytest
 from moocflix.platform import jobs
 from moocflix.platform.errors import Unavailable
 from moocflix.platform.service import Job, JobRun
-from tests.platform.post_office import PostOffice, archive, at_rest, kill_in_the_middle, running, until
+from tests.platform.post_office import PostOffice, archive, at_rest, kill_in_the_middle, running
+from tests.waiting import until
 
 LATER = timedelta(hours=1)
 

@@ -8,10 +8,11 @@ import asyncpg
 from moocflix.platform.events.broker import Parcel
 from moocflix.platform.events.bus import Bus
 from moocflix.platform.events.postgres import BUCKETS
-from moocflix.platform.events.relay import BucketRelay
+from moocflix.platform.events.relay import BucketRelay, Sends
 from moocflix.platform.events.restoring import reset_positions
 from moocflix.platform.events.settings import EventsSettings
-from tests.platform.post_office import SERVICES, PostOffice, archive, effects, settings_with, until
+from tests.platform.post_office import SERVICES, PostOffice, archive, effects, settings_with
+from tests.waiting import until
 
 # Far ahead of this cluster's.
 OLD = "900000000"
@@ -51,15 +52,22 @@ class Sent:
         self.keys |= {UUID(parcel.message.key) for parcel in parcels}
 
 
-async def test_a_relay_that_runs_meanwhile_sends_what_was_not_sent(office: PostOffice, bus: Bus) -> None:
-    book, sent, settings = uuid4(), Sent(), settings_with(events_lease_seconds="5").of(EventsSettings)
+async def begun_relays(bus: Bus, sender: Sends, *, lease_seconds: int) -> list[BucketRelay]:
+    """The library's relays, which have begun before, and whose leases are anybody's."""
+    settings = settings_with(events_lease_seconds=str(lease_seconds)).of(EventsSettings)
     relays = [
-        BucketRelay(bus, sent, source="library", bucket=number, aliases={}, settings=settings)
+        BucketRelay(bus, sender, source="library", bucket=number, aliases={}, settings=settings)
         for number in range(BUCKETS)
     ]
     for relay in relays:
         await relay.step()
         await relay.leave()
+    return relays
+
+
+async def test_a_relay_that_runs_meanwhile_sends_what_was_not_sent(office: PostOffice, bus: Bus) -> None:
+    book, sent = uuid4(), Sent()
+    relays = await begun_relays(bus, sent, lease_seconds=5)
     await restored(office, f"UPDATE library.relays SET old_snapshot = '{OLD}:{OLD}:', new_snapshot = NULL")
     await office.publish(book, 1)
 
@@ -73,11 +81,10 @@ async def test_a_relay_that_runs_meanwhile_sends_what_was_not_sent(office: PostO
     await until(all_sent)
 
 
-class SentMeanwhile(Sent):
+class SentMeanwhile:
     """One that takes so long that the positions are reset before it is done."""
 
     def __init__(self, office: PostOffice) -> None:
-        super().__init__()
         self._office = office
         self.events: set[UUID] = set()
 
@@ -89,14 +96,7 @@ class SentMeanwhile(Sent):
 
 async def test_a_relay_in_the_middle_of_sending_does_not_undo_the_reset(office: PostOffice, bus: Bus) -> None:
     book, sent = uuid4(), SentMeanwhile(office)
-    settings = settings_with(events_lease_seconds="60").of(EventsSettings)
-    relays = [
-        BucketRelay(bus, sent, source="library", bucket=number, aliases={}, settings=settings)
-        for number in range(BUCKETS)
-    ]
-    for relay in relays:
-        await relay.step()
-        await relay.leave()
+    relays = await begun_relays(bus, sent, lease_seconds=60)
     await office.publish(book, 1)
     await restored(
         office,

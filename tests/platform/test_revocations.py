@@ -1,7 +1,7 @@
 """Ended sessions: seen by every process, after a restart too, and while users is away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -21,6 +21,7 @@ from moocflix.platform.auth.revocations import Revocations
 from moocflix.platform.auth.watch import TokenWatch, UsersService
 from moocflix.platform.errors import Unavailable
 from moocflix.platform.ids import new_id
+from tests.waiting import until
 
 USER, SESSION = new_id(), new_id()
 KEY = Ed25519PrivateKey.generate()
@@ -235,12 +236,6 @@ async def at_work(watch: TokenWatch) -> AsyncIterator[None]:
         watching.cancel()
     with pytest.raises(asyncio.CancelledError):
         await watching
-
-
-async def until(happened: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
-        while not happened():
-            await asyncio.sleep(0.005)
 
 
 async def test_a_broadcast_brings_the_news_long_before_the_next_poll() -> None:

@@ -16,7 +16,8 @@ from moocflix.platform.events.bus import by_database
 from moocflix.platform.events.wakeups import CHANNEL, Wakeups
 from moocflix.platform.migrations import MigrationSource, migrate
 from moocflix.platform.worker import Worker
-from tests.platform.post_office import BOOK_UPDATE, MIGRATIONS, BookState, PostOffice, archive, running, until
+from tests.platform.post_office import BOOK_UPDATE, MIGRATIONS, BookState, PostOffice, archive, running
+from tests.waiting import until
 
 
 async def test_many_commits_are_told_of_in_few_words(office: PostOffice) -> None:
