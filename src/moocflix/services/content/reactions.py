@@ -25,7 +25,7 @@ async def course_changed(tx: Tx, course: CourseState, _message: Message) -> None
 
 async def course_deleted(tx: Tx, course: CourseDeleted, _message: Message) -> None:
     """Leave a tombstone, and delete the course's videos."""
-    await videos.bury_course(tx, course=course)
+    await videos.apply_course_deletion(tx, course=course)
 
 
 async def module_changed(tx: Tx, module: ModuleState, _message: Message) -> None:
@@ -35,7 +35,7 @@ async def module_changed(tx: Tx, module: ModuleState, _message: Message) -> None
 
 async def module_deleted(tx: Tx, module: ModuleDeleted, _message: Message) -> None:
     """Leave a tombstone."""
-    await course_sql.bury_module(tx, module)
+    await course_sql.mark_module_deleted(tx, module)
 
 
 async def lesson_changed(tx: Tx, lesson: LessonState, _message: Message) -> None:
@@ -45,7 +45,7 @@ async def lesson_changed(tx: Tx, lesson: LessonState, _message: Message) -> None
 
 async def lesson_deleted(tx: Tx, lesson: LessonDeleted, _message: Message) -> None:
     """Leave a tombstone."""
-    await course_sql.bury_lesson(tx, lesson)
+    await course_sql.mark_lesson_deleted(tx, lesson)
 
 
 async def enrollment_changed(tx: Tx, enrollment: EnrollmentState, _message: Message) -> None:

@@ -45,7 +45,7 @@ class TranscoderBusy(Unavailable):
         super().__init__("The transcoder is busy.", retry_after=5)
 
 
-class NobodyWaits(Exception):
+class RequestGone(Exception):
     """The request was answered or its video deleted while we worked."""
 
 
@@ -59,7 +59,7 @@ async def transcode(run: JobRun, *, video_id: UUID, request_id: UUID) -> None:
     if parts.transcoders.locked():
         raise TranscoderBusy
     async with parts.transcoders:
-        with suppress(NobodyWaits):
+        with suppress(RequestGone):
             answer = await _answer(run, video_id=video_id, request_id=request_id)
             # Whoever has lost the job has lost the folder that it worked in, too: its failure would say nothing.
             await run.progress(1.0)
@@ -81,7 +81,7 @@ async def _answer(run: JobRun, *, video_id: UUID, request_id: UUID) -> Transcodi
         waited_for = locked and await sql.take_transcoding(tx, request_id=request_id, now=utc_now())
     video = await sql.video(context.database.reader, video_id=video_id) if waited_for else None
     if video is None:
-        raise NobodyWaits
+        raise RequestGone
     try:
         return await _work(run, video, request_id)
     except FfmpegFailed as failed:
@@ -121,15 +121,15 @@ async def _work(run: JobRun, video: Video, request_id: UUID) -> TranscodingCompl
                 video.probe,
                 output,
                 allowance=_allowance(run.context),
-                progress=_Teller(run, request_id).tell,
+                progress=_ProgressReport(run, request_id).tell,
             )
         prefix = f"{prefix_of(video.id, request_id)}{secrets.token_hex(4)}/"
         await _store(storage, output, prefix)
         return _ready(video, request_id, made, prefix)
 
 
-class _Teller:
-    """Tells how far it has come, about once a second; raises NobodyWaits where nobody wants to know any more.
+class _ProgressReport:
+    """Tells how far it has come, about once a second; raises RequestGone where nobody wants to know any more.
 
     While the database is away nobody is told: that is no reason to throw hours of work away.
     """
@@ -149,7 +149,7 @@ class _Teller:
     async def _tell(self, done: float) -> None:
         await self._run.progress(done)
         if not await sql.note_progress(self._run.context.database.reader, request_id=self._request_id, fraction=done):
-            raise NobodyWaits
+            raise RequestGone
 
 
 @asynccontextmanager

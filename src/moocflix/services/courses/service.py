@@ -49,7 +49,7 @@ service = Service(
             upsert=instructor_sql.upsert,
             pages=clients.instructor_page,
         ),
-        ENROLLMENT.copy("enrollment", table="enrollments", upsert=enrollments.follow),
+        ENROLLMENT.copy("enrollment", table="enrollments", upsert=enrollments.apply_enrollment),
         Copy(
             entity="video",
             owner="content",

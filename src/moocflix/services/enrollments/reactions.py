@@ -17,17 +17,17 @@ async def course_changed(tx: Tx, course: CourseState, _message: Message) -> None
 
 async def course_deleted(tx: Tx, course: CourseDeleted, _message: Message) -> None:
     """Leave a tombstone, and have the course's enrolments removed."""
-    await closing.bury_course(tx, course=course)
+    await closing.apply_course_deletion(tx, course=course)
 
 
 async def user_changed(tx: Tx, user: UserState, _message: Message) -> None:
     """Keep the user's copy."""
-    await enrollments.note_user(tx, user=user)
+    await enrollments.apply_user(tx, user=user)
 
 
 async def progress_updated(tx: Tx, progress: ProgressUpdated, _message: Message) -> None:
     """Keep how far the learner has come."""
-    await enrollments.note_progress(tx, progress=progress)
+    await enrollments.apply_progress(tx, progress=progress)
 
 
 async def course_completed(tx: Tx, completed: CourseCompleted, _message: Message) -> None:

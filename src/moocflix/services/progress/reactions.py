@@ -19,27 +19,27 @@ from moocflix.services.progress.recount import operations as recounts
 
 async def course_changed(tx: Tx, course: CourseState, _message: Message) -> None:
     """Keep the course's copy."""
-    await outlines.note_course(tx, course=course)
+    await outlines.apply_course(tx, course=course)
 
 
 async def course_deleted(tx: Tx, course: CourseDeleted, _message: Message) -> None:
     """Leave a tombstone, and have everybody's progress in the course removed."""
-    await outlines.bury_course(tx, course=course)
+    await outlines.apply_course_deletion(tx, course=course)
 
 
 async def module_changed(tx: Tx, module: ModuleState | ModuleDeleted, _message: Message) -> None:
     """Keep the module's copy, and count anew where that changes what counts."""
-    await outlines.note_module(tx, module=module, now=utc_now())
+    await outlines.apply_module(tx, module=module, now=utc_now())
 
 
 async def lesson_changed(tx: Tx, lesson: LessonState | LessonDeleted, _message: Message) -> None:
     """Keep the lesson's copy, and count anew where that changes what counts."""
-    await outlines.note_lesson(tx, lesson=lesson, now=utc_now())
+    await outlines.apply_lesson(tx, lesson=lesson, now=utc_now())
 
 
 async def enrollment_changed(tx: Tx, enrollment: EnrollmentState, _message: Message) -> None:
     """Keep the enrolment's copy."""
-    await recounts.note_enrollment(tx, enrollment=enrollment, now=utc_now())
+    await recounts.apply_enrollment(tx, enrollment=enrollment, now=utc_now())
 
 
 async def outline_fetched(tx: Tx, outline: Outline) -> None:
@@ -49,11 +49,11 @@ async def outline_fetched(tx: Tx, outline: Outline) -> None:
 
 async def lesson_fetched(tx: Tx, lesson: LessonState) -> None:
     """Keep a lesson that a learner has found before its event was here."""
-    await outlines.note_lesson(tx, lesson=lesson, now=utc_now())
+    await outlines.apply_lesson(tx, lesson=lesson, now=utc_now())
 
 
 async def published_lesson_fetched(tx: Tx, found: PublishedLesson) -> None:
     """Keep a lesson and its module that a learner has found published before their events were here."""
     now = utc_now()
-    await outlines.note_module(tx, module=found.module, now=now)
-    await outlines.note_lesson(tx, lesson=found.lesson, now=now)
+    await outlines.apply_module(tx, module=found.module, now=now)
+    await outlines.apply_lesson(tx, lesson=found.lesson, now=now)

@@ -56,7 +56,7 @@ async def upsert_course(tx: Tx, state: CourseState) -> None:
     )
 
 
-async def bury_course(tx: Tx, gone: CourseDeleted) -> None:
+async def mark_course_deleted(tx: Tx, gone: CourseDeleted) -> None:
     """Leave a tombstone: the copy of a course that was deleted."""
     await tx.execute(
         """
@@ -90,7 +90,7 @@ async def upsert_module(tx: Tx, state: ModuleState) -> None:
     )
 
 
-async def bury_module(tx: Tx, gone: ModuleDeleted) -> None:
+async def mark_module_deleted(tx: Tx, gone: ModuleDeleted) -> None:
     """Leave a tombstone: the copy of a module that was deleted."""
     await name_course(tx, course_id=gone.course_id)
     await tx.execute(
@@ -129,7 +129,7 @@ async def upsert_lesson(tx: Tx, state: LessonState) -> None:
     )
 
 
-async def bury_lesson(tx: Tx, gone: LessonDeleted) -> None:
+async def mark_lesson_deleted(tx: Tx, gone: LessonDeleted) -> None:
     """Leave a tombstone: the copy of a lesson that was deleted."""
     await name_course(tx, course_id=gone.course_id)
     await tx.execute(

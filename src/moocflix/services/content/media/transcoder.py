@@ -83,7 +83,7 @@ async def _poster(source: Path, probe: Probe, folder: Path, allowance: Allowance
                 seconds=_POSTER_SECONDS,
                 folder=folder,
                 most_bytes=largest_output([], probe.duration) + allowance.limits().file_bytes,
-                progress=_nobody_asks,
+                progress=_ignore,
             )
         except FfmpegFailed:
             continue
@@ -92,5 +92,5 @@ async def _poster(source: Path, probe: Probe, folder: Path, allowance: Allowance
     return False
 
 
-async def _nobody_asks(_seconds: float) -> None:
+async def _ignore(_seconds: float) -> None:
     return

@@ -102,18 +102,22 @@ async def play(request: Request, token: str, file: Path) -> Answer:
 
 async def _watched(request: Request, video_id: UUID) -> Video:
     caller = request.maybe_caller
-    sight = await video_sql.sight(request.db, video_id=video_id, user_id=caller.id if caller else None)
-    if sight is None:
+    access = await video_sql.access(request.db, video_id=video_id, user_id=caller.id if caller else None)
+    if access is None:
         # The anonymous are told to sign in, as for every video that is not for everybody: theirs is not to know of it.
         raise NotSignedIn if caller is None else VideoNotFound(video_id)
-    video = sight.for_anybody(caller)
+    video = access.for_anybody(caller)
     if video is not None:
         return video
     if caller is None or not await admission.is_admitted(
-        request.context, user_id=caller.id, course_id=sight.video.course_id, is_open=sight.open, enrolled=sight.enrolled
+        request.context,
+        user_id=caller.id,
+        course_id=access.video.course_id,
+        is_open=access.open,
+        enrolled=access.enrolled,
     ):
         raise VideoNotFound(video_id)
-    return sight.video
+    return access.video
 
 
 async def _source(request: Request, video: Video) -> Answer:

@@ -75,7 +75,7 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
         return self.renditions.poster_key.removeprefix(self.renditions.prefix)
 
 
-class Sight(msgspec.Struct, frozen=True, kw_only=True):
+class VideoAccess(msgspec.Struct, frozen=True, kw_only=True):
     """A video as one caller meets it: whether a copy says that they are enrolled, and whether anybody may watch.
 
     Only an `open` course shows its videos to others than its owner: a draft, also one that was published before, to

@@ -140,9 +140,9 @@ async def remove_video(tx: Tx, *, video_id: UUID) -> None:
     tx.publish(VIDEO_DELETED, VideoDeleted(version=row["version"] + 1, video_id=video_id, course_id=row["course_id"]))
 
 
-async def bury_course(tx: Tx, *, course: CourseDeleted) -> None:
+async def apply_course_deletion(tx: Tx, *, course: CourseDeleted) -> None:
     """Keep the tombstone of a course, and delete its videos."""
-    await course_sql.bury_course(tx, course)
+    await course_sql.mark_course_deleted(tx, course)
     for video_id in await sql.videos_of_course(tx, course_id=course.course_id):
         await remove_video(tx, video_id=video_id)
 

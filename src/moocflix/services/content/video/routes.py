@@ -67,20 +67,20 @@ async def upload_video(request: Request) -> Reply[UploadOut]:
 async def read_video(request: Request, video_id: UUID) -> Reply[VideoOut]:
     """How far it is, how long, how large, what it can be played in; for the enrolled and the owner."""
     caller = request.caller
-    sight = await sql.sight(request.db, video_id=video_id, user_id=caller.id)
-    if sight is None:
+    access = await sql.access(request.db, video_id=video_id, user_id=caller.id)
+    if access is None:
         raise VideoNotFound(video_id)
-    video = sight.for_learner(caller)
+    video = access.for_learner(caller)
     if video is None:
         if not await admission.is_admitted(
             request.context,
             user_id=caller.id,
-            course_id=sight.video.course_id,
-            is_open=sight.open,
-            enrolled=sight.enrolled,
+            course_id=access.video.course_id,
+            is_open=access.open,
+            enrolled=access.enrolled,
         ):
             raise VideoNotFound(video_id)
-        video = sight.video
+        video = access.video
     return reply(VideoOut.of(video, poster_url=_poster_url(request, video)))
 
 
@@ -137,10 +137,10 @@ async def video_state(request: Request, video_id: UUID) -> Reply[VideoState]:
 
 
 async def _owned(request: Request, video_id: UUID) -> Video:
-    sight = await sql.sight(request.db, video_id=video_id, user_id=request.caller.id)
-    if sight is None:
+    access = await sql.access(request.db, video_id=video_id, user_id=request.caller.id)
+    if access is None:
         raise VideoNotFound(video_id)
-    return sight.for_owner(request.caller)
+    return access.for_owner(request.caller)
 
 
 def _form(request: Request) -> UploadForm:

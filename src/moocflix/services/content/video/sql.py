@@ -11,7 +11,7 @@ from moocflix.platform.database.transaction import Reader, Record, Tx
 from moocflix.platform.errors import CopyMissing
 from moocflix.services.content.media.findings import Probe
 from moocflix.services.content.upload.model import Upload
-from moocflix.services.content.video.model import Renditions, Sight, Transcoding, Video
+from moocflix.services.content.video.model import Renditions, Transcoding, Video, VideoAccess
 
 _VIDEO = """
 SELECT v.id, v.version, v.course_id, v.uploaded_by, v.title, v.status, v.source_key, v.source_bytes, v.probe, v.error,
@@ -61,12 +61,12 @@ async def states(db: Reader, *, after: UUID | None, limit: int) -> list[VideoSta
     return [VideoState(**row) for row in await db.fetch(_STATES, after, limit)]
 
 
-async def sight(db: Reader, *, video_id: UUID, user_id: UUID | None) -> Sight | None:
+async def access(db: Reader, *, video_id: UUID, user_id: UUID | None) -> VideoAccess | None:
     """A video as this person meets it; None where there is none. Raises CopyMissing as `video`."""
     row = await db.fetchrow(_SIGHT, video_id, user_id)
     if row is None:
         return None
-    return Sight(video=_video(row), open=row["open"], enrolled=row["enrolled"], preview=row["preview"])
+    return VideoAccess(video=_video(row), open=row["open"], enrolled=row["enrolled"], preview=row["preview"])
 
 
 async def add_video(tx: Tx, *, upload: Upload, title: str, now: datetime) -> None:

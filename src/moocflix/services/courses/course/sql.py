@@ -100,7 +100,7 @@ async def insert(tx: Tx, *, course: Course) -> None:
         _INSERT,
         course.id,
         course.instructor_id,
-        *_said(course),
+        *_values(course),
         course.version,
         course.created_at,
         course.updated_at,
@@ -110,7 +110,7 @@ async def insert(tx: Tx, *, course: Course) -> None:
 
 async def update(tx: Tx, *, course: Course) -> None:
     """Write a changed course, whose row is locked."""
-    await tx.execute(_UPDATE, course.id, *_said(course), course.version, course.updated_at, course.published_at)
+    await tx.execute(_UPDATE, course.id, *_values(course), course.version, course.updated_at, course.published_at)
 
 
 async def mark_deletion(tx: Tx, *, course_id: UUID, deletion_id: UUID | None) -> None:
@@ -135,7 +135,7 @@ async def structure_version(tx: Tx, *, course_id: UUID) -> int:
     return version
 
 
-def _said(course: Course) -> tuple[object, ...]:
+def _values(course: Course) -> tuple[object, ...]:
     return (
         course.title,
         course.description,

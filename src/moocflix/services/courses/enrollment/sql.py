@@ -32,7 +32,7 @@ async def lock_figures(tx: Tx, enrollment: EnrollmentState) -> bool:
     return await tx.fetchval(_LOCK, enrollment.course_id) is not None
 
 
-async def follow(tx: Tx, enrollment: EnrollmentState) -> None:
+async def upsert(tx: Tx, enrollment: EnrollmentState) -> None:
     """Keep an enrolment's state where it is newer, and count the student in or out."""
     await tx.execute(
         _FOLLOW,

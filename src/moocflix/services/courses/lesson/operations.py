@@ -122,10 +122,10 @@ async def delete(
     return lesson
 
 
-async def learn_of_video(tx: Tx, *, video: Video, now: datetime) -> None:
+async def apply_video(tx: Tx, *, video: Video, now: datetime) -> None:
     """Keep what has become of a video: lessons take its duration, or lose it when it is deleted."""
     await courses.lock(tx, course_id=video.course_id, viewer=_ANYBODY)
-    if not await videos.keep(tx, video=video):
+    if not await videos.upsert(tx, video=video):
         return
     if video.deleted:
         lessons = await sql.lose_video(tx, video_id=video.id, now=now)

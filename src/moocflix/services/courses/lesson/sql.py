@@ -164,13 +164,13 @@ async def insert(tx: Tx, *, lesson: Lesson) -> None:
         lesson.version,
         lesson.created_at,
         lesson.updated_at,
-        *_said(lesson),
+        *_values(lesson),
     )
 
 
 async def update(tx: Tx, *, lesson: Lesson) -> None:
     """Write a changed lesson."""
-    await tx.execute(_UPDATE, lesson.id, lesson.position, lesson.version, lesson.updated_at, *_said(lesson))
+    await tx.execute(_UPDATE, lesson.id, lesson.position, lesson.version, lesson.updated_at, *_values(lesson))
 
 
 async def shift(tx: Tx, *, module_id: UUID, first: int, last: int, by: int, now: datetime) -> Sequence[LessonState]:
@@ -204,7 +204,7 @@ async def delete(tx: Tx, *, lesson_ids: Sequence[UUID]) -> None:
     await tx.execute(_DELETE, lesson_ids)
 
 
-def _said(lesson: Lesson) -> tuple[object, ...]:
+def _values(lesson: Lesson) -> tuple[object, ...]:
     return (
         lesson.title,
         lesson.type,

@@ -38,13 +38,13 @@ class Video(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             id=state.video_id,
             course_id=state.course_id,
-            duration=whole(state.duration),
+            duration=whole_seconds(state.duration),
             deleted=False,
             version=state.version,
         )
 
 
-def whole(seconds: float) -> int:
+def whole_seconds(seconds: float) -> int:
     """A duration as lessons show it."""
     return max(1, round(seconds))
 

@@ -26,7 +26,7 @@ async def video(db: Reader, *, video_id: UUID) -> Video:
     return Video(**row)
 
 
-async def keep(tx: Tx, *, video: Video) -> bool:
+async def upsert(tx: Tx, *, video: Video) -> bool:
     """Keep a video's state; False where a newer one is known, or the course is gone."""
     touched = await tx.execute(_KEEP, video.id, video.course_id, video.duration, video.deleted, video.version)
     return touched > 0

@@ -40,9 +40,9 @@ async def reopen(tx: Tx, *, course_id: UUID) -> None:
     await sql.set_closed(tx, course_id=course_id, closed=False)
 
 
-async def bury_course(tx: Tx, *, course: CourseDeleted) -> None:
+async def apply_course_deletion(tx: Tx, *, course: CourseDeleted) -> None:
     """Leave a tombstone of a deleted course; a job removes what enrolments it had."""
-    await course_sql.bury_course(tx, course)
+    await course_sql.mark_course_deleted(tx, course)
     await jobs.enqueue(tx, FORGET_COURSE, {"courseId": str(course.course_id)}, unique_key=str(course.course_id))
 
 

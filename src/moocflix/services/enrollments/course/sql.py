@@ -41,7 +41,7 @@ async def upsert_course(tx: Tx, state: CourseState) -> None:
     )
 
 
-async def bury_course(tx: Tx, gone: CourseDeleted) -> None:
+async def mark_course_deleted(tx: Tx, gone: CourseDeleted) -> None:
     """Leave a tombstone: the copy of a course that was deleted."""
     await tx.execute(
         """

@@ -67,9 +67,9 @@ async def drop(tx: Tx, *, id: UUID, caller_id: UUID, is_admin: bool) -> Enrollme
     return enrollment
 
 
-async def note_progress(tx: Tx, *, progress: ProgressUpdated) -> None:
+async def apply_progress(tx: Tx, *, progress: ProgressUpdated) -> None:
     """Keep how far the learner has come in the course."""
-    await sql.note_progress(tx, progress)
+    await sql.apply_progress(tx, progress)
 
 
 async def complete(tx: Tx, *, completed: CourseCompleted) -> None:
@@ -77,7 +77,7 @@ async def complete(tx: Tx, *, completed: CourseCompleted) -> None:
     await sql.complete(tx, completed)
 
 
-async def note_user(tx: Tx, *, user: UserState) -> None:
+async def apply_user(tx: Tx, *, user: UserState) -> None:
     """Keep the user's name and state; the enrolments of a person who was erased end and go."""
     await learner_sql.upsert_user(tx, user)
     if user.state != "erased":

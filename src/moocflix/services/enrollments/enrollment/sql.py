@@ -124,7 +124,7 @@ async def remove_all_of(tx: Tx, *, user_id: UUID) -> int:
     return await tx.execute("DELETE FROM enrollments WHERE user_id = $1 AND status = 'dropped'", user_id)
 
 
-async def note_progress(tx: Tx, progress: ProgressUpdated) -> None:
+async def apply_progress(tx: Tx, progress: ProgressUpdated) -> None:
     """Keep how far the course has come, where this is newer than what is known."""
     await tx.execute(
         """

@@ -17,25 +17,25 @@ from moocflix.services.progress.outline import sql
 from moocflix.services.progress.outline.model import FORGET_COURSE, RECOUNT_COURSE, SETTLING, Outline
 
 
-async def note_course(tx: Tx, *, course: CourseState) -> None:
+async def apply_course(tx: Tx, *, course: CourseState) -> None:
     """Keep the course's copy."""
     await sql.upsert_course(tx, course)
 
 
-async def bury_course(tx: Tx, *, course: CourseDeleted) -> None:
+async def apply_course_deletion(tx: Tx, *, course: CourseDeleted) -> None:
     """Leave a tombstone of a deleted course; a job removes everybody's progress in it."""
-    await sql.bury_course(tx, course)
+    await sql.mark_course_deleted(tx, course)
     await jobs.enqueue(tx, FORGET_COURSE, {"courseId": str(course.course_id)}, unique_key=str(course.course_id))
 
 
-async def note_module(tx: Tx, *, module: ModuleState | ModuleDeleted, now: datetime) -> None:
+async def apply_module(tx: Tx, *, module: ModuleState | ModuleDeleted, now: datetime) -> None:
     """Keep the module's copy; where its lessons count from now on, or no longer, everybody is counted anew."""
     await sql.lock(tx, course_id=module.course_id)
     if await sql.upsert_module(tx, module):
         await _move_on(tx, course_id=module.course_id, now=now)
 
 
-async def note_lesson(tx: Tx, *, lesson: LessonState | LessonDeleted, now: datetime) -> None:
+async def apply_lesson(tx: Tx, *, lesson: LessonState | LessonDeleted, now: datetime) -> None:
     """Keep the lesson's copy; where it counts from now on, or no longer, everybody is counted anew."""
     await sql.lock(tx, course_id=lesson.course_id)
     if await sql.upsert_lesson(tx, lesson):

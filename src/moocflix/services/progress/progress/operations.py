@@ -18,7 +18,7 @@ from moocflix.services.progress.progress.model import (
 )
 
 
-async def update(tx: Tx, update: Update, *, caller: Principal, new_id: UUID, event_ids: tuple[UUID, UUID]) -> Noted:
+async def note(tx: Tx, update: Update, *, caller: Principal, new_id: UUID, event_ids: tuple[UUID, UUID]) -> Noted:
     """Note what a learner did in a lesson: progress never falls, time adds up, the course completes once."""
     noted = await _try(tx, update, caller=caller, new_id=new_id, event_ids=event_ids)
     if noted is None:
@@ -34,7 +34,7 @@ async def update(tx: Tx, update: Update, *, caller: Principal, new_id: UUID, eve
 async def _try(
     tx: Tx, update: Update, *, caller: Principal, new_id: UUID, event_ids: tuple[UUID, UUID]
 ) -> Noted | None:
-    found = await sql.update(tx, update, caller_id=caller.id, new_id=new_id, event_ids=event_ids)
+    found = await sql.note(tx, update, caller_id=caller.id, new_id=new_id, event_ids=event_ids)
     if found is None:
         raise CopyMissing("enrollment", update.enrollment_id)
     verdict, course_id, noted = found

@@ -20,7 +20,7 @@ async def update(request: Request, data: UpdateProgress) -> Reply[ProgressUpdate
 
     A lesson that is a draft cannot be begun; one that became a draft later can be finished.
     """
-    noted = await operations.update(
+    noted = await operations.note(
         request.tx,
         data.update(at=request.now),
         caller=request.caller,

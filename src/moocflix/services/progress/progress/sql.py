@@ -99,7 +99,7 @@ SELECT place.verdict, place.course_id, noted.id, noted.progress, noted.time_spen
 """
 
 
-async def update(
+async def note(
     tx: Tx, update: Update, *, caller_id: UUID, new_id: UUID, event_ids: tuple[UUID, UUID]
 ) -> tuple[Verdict, UUID, Noted | None] | None:
     """Note what a learner did, with its events, in one statement.

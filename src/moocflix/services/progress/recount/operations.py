@@ -25,7 +25,7 @@ async def recount_course(database: Database, *, course_id: UUID, revision: int, 
         last = behind[-1]
 
 
-async def note_enrollment(tx: Tx, *, enrollment: EnrollmentState, now: datetime) -> None:
+async def apply_enrollment(tx: Tx, *, enrollment: EnrollmentState, now: datetime) -> None:
     """Keep the enrolment's copy; for who comes back, count what has changed meanwhile."""
     await enrollment_sql.upsert_enrollment(tx, enrollment)
     if enrollment.status == "dropped":
