@@ -21,8 +21,8 @@ from bench.events import rates, times
 from bench.events.office import environment, open_office, prepare
 from moocflix.platform import logs
 from moocflix.platform.local_servers.kafka import KafkaServer
-from moocflix.platform.local_servers.rabbitmq import RabbitServer
 from moocflix.platform.postgres_server import PostgresServer
+from tests.distributed.rabbit_server import RabbitServer
 
 SERVERS: dict[str, Callable[[Path], Any]] = {"kafka": KafkaServer, "rabbitmq": RabbitServer}
 

@@ -13,9 +13,9 @@ from moocflix.platform.events.postgres import BUCKETS
 from moocflix.platform.events.relay import Relay
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.local_servers.kafka import KafkaServer
-from moocflix.platform.local_servers.rabbitmq import RabbitServer
 from moocflix.platform.migrations import MigrationSource, migrate
 from moocflix.platform.settings import load
+from tests.distributed.rabbit_server import RabbitServer
 from tests.platform.post_office import BOOK_UPDATE, MIGRATIONS, SERVICES, PostOffice, archive
 
 TOPIC = dataclasses.replace(BOOK_UPDATE, aliases=("book_updated",))

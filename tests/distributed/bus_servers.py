@@ -7,11 +7,11 @@ from uuid import uuid4
 import pytest
 
 from moocflix.platform.database.urls import DatabaseUrls
-from moocflix.platform.local_servers.rabbitmq import RabbitServer
 from moocflix.platform.migrations import MigrationSource, migrate
 from moocflix.platform.settings import Settings
 from tests.distributed.bus_office import BusOffice, Carrier
 from tests.distributed.kafka_login import KafkaWithLogin
+from tests.distributed.rabbit_server import RabbitServer
 from tests.platform.post_office import MIGRATIONS, PostOffice
 
 QUICK = {

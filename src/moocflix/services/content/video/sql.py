@@ -24,7 +24,7 @@ SELECT v.id, v.version, v.course_id, v.uploaded_by, v.title, v.status, v.source_
  WHERE v.id = $1
 """
 
-_SIGHT = f"""
+_ACCESS = f"""
 SELECT video.*,
        EXISTS (SELECT FROM enrollments_copy e
                 WHERE e.user_id = $2 AND e.course_id = video.course_id AND e.active AND e.version > 0) AS enrolled,
@@ -63,7 +63,7 @@ async def states(db: Reader, *, after: UUID | None, limit: int) -> list[VideoSta
 
 async def access(db: Reader, *, video_id: UUID, user_id: UUID | None) -> VideoAccess | None:
     """A video as this person meets it; None where there is none. Raises CopyMissing as `video`."""
-    row = await db.fetchrow(_SIGHT, video_id, user_id)
+    row = await db.fetchrow(_ACCESS, video_id, user_id)
     if row is None:
         return None
     return VideoAccess(video=_video(row), open=row["open"], enrolled=row["enrolled"], preview=row["preview"])
