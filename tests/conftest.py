@@ -15,6 +15,7 @@ from moocflix.platform.database.urls import DATABASE, DatabaseUrls
 from moocflix.platform.postgres_options import PostgresOptions
 from moocflix.platform.postgres_server import PostgresServer
 from moocflix.platform.settings import Settings, load
+from tests.databases import in_database
 
 if TYPE_CHECKING:
     from tests.factories.platform import TestPlatform
@@ -90,7 +91,7 @@ async def urls(settings: Settings) -> DatabaseUrls:
     from moocflix.entrypoints.services import SERVICES
     from moocflix.platform.migrations import migrate
 
-    urls = DatabaseUrls.of(settings).in_database(DATABASE)
+    urls = in_database(DatabaseUrls.of(settings), DATABASE)
     await migrate(urls, SERVICES)
     return urls
 

@@ -15,6 +15,7 @@ from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.local_servers.kafka import KafkaServer
 from moocflix.platform.migrations import MigrationSource, migrate
 from moocflix.platform.settings import load
+from tests.databases import in_database
 from tests.distributed.rabbit_server import RabbitServer
 from tests.platform.post_office import BOOK_UPDATE, MIGRATIONS, SERVICES, PostOffice, archive
 
@@ -50,7 +51,7 @@ def environment(data: Path, bus: str, server: KafkaServer | RabbitServer | None)
 def open_office() -> PostOffice:
     """The services' database, as the environment says."""
     settings = load(environ=os.environ)
-    return PostOffice(DatabaseUrls.of(settings).in_database(DATABASE), settings)
+    return PostOffice(in_database(DatabaseUrls.of(settings), DATABASE), settings)
 
 
 async def prepare(office: PostOffice, folder: Path) -> None:

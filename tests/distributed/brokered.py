@@ -17,6 +17,7 @@ from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.migrations import migrate
 from moocflix.platform.settings import PlatformSettings, Settings
 from tests.conftest import LIMITS
+from tests.databases import in_database
 from tests.distributed.bus_office import Carrier, Server
 from tests.journeys.conftest import free_port, wait_until_ready
 from tests.journeys.test_first_course import data_of
@@ -66,7 +67,7 @@ class Brokered:
 @pytest.fixture(scope="session")
 async def brokered(carrier: Carrier, settings: Settings) -> AsyncIterator[Brokered]:
     """On a database of its own."""
-    urls = DatabaseUrls.of(settings).in_database(f"brokered_{uuid4().hex}")
+    urls = in_database(DatabaseUrls.of(settings), f"brokered_{uuid4().hex}")
     await migrate(urls, SERVICES)
     port = free_port()
     environ = {

@@ -9,6 +9,7 @@ import pytest
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.migrations import MigrationSource, migrate
 from moocflix.platform.settings import Settings
+from tests.databases import in_database
 from tests.distributed.bus_office import BusOffice, Carrier
 from tests.distributed.kafka_login import KafkaWithLogin
 from tests.distributed.rabbit_server import RabbitServer
@@ -40,7 +41,7 @@ def rabbit_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitSe
 
 @pytest.fixture(scope="session")
 async def bus_urls(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> DatabaseUrls:
-    urls = DatabaseUrls.of(settings).in_database(f"bus_{uuid4().hex}")
+    urls = in_database(DatabaseUrls.of(settings), f"bus_{uuid4().hex}")
     sources = []
     for name, sql in MIGRATIONS.items():
         folder: Path = tmp_path_factory.mktemp(name)

@@ -18,6 +18,7 @@ from moocflix.platform.events.bus import Bus
 from moocflix.platform.ids import new_id
 from moocflix.platform.migrations import MigrationSource, migrate
 from moocflix.platform.settings import Settings, load
+from tests.databases import in_database
 from tests.platform.post_office import MIGRATIONS, PostOffice, settings_with
 from tests.platform.probe import Probe, service
 
@@ -25,7 +26,7 @@ from tests.platform.probe import Probe, service
 @pytest.fixture(scope="session")
 async def office_urls(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> DatabaseUrls:
     # The roles belong to the whole server: their passwords must be the same in all its databases.
-    urls = DatabaseUrls.of(settings).in_database(f"office_{uuid4().hex}")
+    urls = in_database(DatabaseUrls.of(settings), f"office_{uuid4().hex}")
     sources = [MigrationSource(name, _folder(tmp_path_factory, name, sql)) for name, sql in MIGRATIONS.items()]
     await migrate(urls, sources)
     return urls
@@ -48,7 +49,7 @@ async def bus(office: PostOffice) -> AsyncIterator[Bus]:
 
 @pytest.fixture(scope="module")
 async def probe_urls(settings: Settings) -> DatabaseUrls:
-    urls = DatabaseUrls.of(settings).in_database("probe")
+    urls = in_database(DatabaseUrls.of(settings), "probe")
     await migrate(urls, [service])
     return urls
 

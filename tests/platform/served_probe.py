@@ -18,6 +18,7 @@ from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.ids import new_id
 from moocflix.platform.migrations import migrate
 from moocflix.platform.settings import Settings, load
+from tests.databases import in_database
 from tests.faults.platform_process import free_port
 from tests.platform.probe import service
 
@@ -33,7 +34,7 @@ class ServedProbe:
 @asynccontextmanager
 async def serving(settings: Settings, **environ: str) -> AsyncIterator[ServedProbe]:
     """The probe on a port of its own."""
-    urls = DatabaseUrls.of(settings).in_database("served_probe")
+    urls = in_database(DatabaseUrls.of(settings), "served_probe")
     await migrate(urls, [service])
     runtime = Runtime(load(environ={**settings._environ, **environ}), [service], urls)  # noqa: SLF001 - but for these
     await runtime.start(broadcasts=False)

@@ -20,6 +20,7 @@ from moocflix.platform.postgres_address import ServerAddress
 from moocflix.platform.postgres_options import PostgresOptions
 from moocflix.platform.postgres_server import PostgresServer
 from moocflix.platform.settings import load
+from tests.databases import in_database
 
 TABLE = "CREATE TABLE things (id int PRIMARY KEY, number bigint GENERATED ALWAYS AS IDENTITY);"
 
@@ -141,7 +142,7 @@ async def test_two_starts_at_once_do_not_collide(
 async def test_two_databases_of_a_cluster_have_the_same_roles(
     urls: DatabaseUrls, library: MigrationSource, archive: MigrationSource
 ) -> None:
-    other = urls.in_database(f"test_{uuid4().hex}")
+    other = in_database(urls, f"test_{uuid4().hex}")
     await asyncio.gather(migrate(urls, [library, archive]), migrate(other, [library, archive]))
     for each in (urls, other):
         assert await value(each.service("library"), "SELECT count(*) FROM things") == 0
@@ -217,7 +218,7 @@ async def test_a_login_that_is_refused_is_told_from_data_that_are_not_there(
 async def test_a_service_can_live_in_a_database_of_its_own(
     urls: DatabaseUrls, library: MigrationSource, archive: MigrationSource
 ) -> None:
-    place = DatabaseUrls(admin=urls.admin, key=urls.key).in_database(f"test_{uuid4().hex}").admin
+    place = in_database(DatabaseUrls(admin=urls.admin, key=urls.key), f"test_{uuid4().hex}").admin
     own = place.replace(place[place.index("//") + 2 : place.index("@")], "archivist:password")
     variables = {"MOOCFLIX_DATABASE_ARCHIVE_URL": own}
     apart = DatabaseUrls(admin=urls.admin, key=urls.key, apart=variables.get)

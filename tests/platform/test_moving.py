@@ -26,6 +26,7 @@ from moocflix.platform.secrets import Secrets
 from moocflix.platform.settings import HttpSettings, PlatformSettings, Settings, SettingsError, load
 from moocflix.platform.storage.local import LocalStorage
 from moocflix.platform.storage.s3 import S3Storage
+from tests.databases import in_database
 from tests.factories.platform import TestPlatform, data_of
 
 NAMES = [service.name for service in SERVICES]
@@ -39,10 +40,10 @@ async def elsewhere(urls: DatabaseUrls) -> AsyncIterator[DatabaseUrls]:
     for database in databases.values():
         await admin.execute(f'CREATE DATABASE "{database}"')
     own = {
-        f"MOOCFLIX_DATABASE_{name.upper()}_URL": urls.in_database(database).service(name)
+        f"MOOCFLIX_DATABASE_{name.upper()}_URL": in_database(urls, database).service(name)
         for name, database in databases.items()
     }
-    apart = dataclasses.replace(urls.in_database(databases["users"]), apart=own.get)
+    apart = dataclasses.replace(in_database(urls, databases["users"]), apart=own.get)
     await migrate(apart, SERVICES)
     yield apart
     for database in databases.values():
@@ -169,7 +170,7 @@ async def test_what_the_target_lacks_is_a_sentence_before_a_row_has_moved(
         "MOOCFLIX_DATA": str(embedded.of(PlatformSettings).data.with_name("there")),
         "MOOCFLIX_STORAGE_S3_ENDPOINT": s3_endpoint,
         "MOOCFLIX_DATABASE_URL": NOBODY,
-        **{name: value.replace("{here}", urls.in_database("there").admin) for name, value in given.items()},
+        **{name: value.replace("{here}", in_database(urls, "there").admin) for name, value in given.items()},
     }
     with pytest.raises((OperatorError, Refusal), match=said):
         await asyncio.to_thread(run, embedded, load(environ=there), replace=True, report=pytest.fail)

@@ -20,7 +20,7 @@ OLD = "900000000"
 
 async def restored(office: PostOffice, *statements: str) -> None:
     """What stands in the tables as a dump leaves it."""
-    connection = await asyncpg.connect(office.urls.owner)
+    connection = await asyncpg.connect(office.urls.owner_at(office.urls.admin))
     for statement in statements:
         await connection.execute(statement)
     await connection.close()
@@ -36,7 +36,7 @@ async def test_after_a_restore_nothing_is_lost_and_nothing_happens_twice(office:
         f"UPDATE library.outbox SET xid = '{OLD}'",
         f"UPDATE archive.offsets SET old_snapshot = '{OLD}:{OLD}:'",
     )
-    await reset_positions(dict.fromkeys(SERVICES, office.urls.owner))
+    await reset_positions(dict.fromkeys(SERVICES, office.urls.owner_at(office.urls.admin)))
     await office.publish(book, 3)
     await office.settle(archive())
     assert await effects(office) == [(book, 1), (book, 2), (book, 3)]
@@ -77,7 +77,7 @@ async def test_a_relay_that_runs_meanwhile_sends_what_was_not_sent(office: PostO
         return book in sent.keys
 
     assert not await all_sent()
-    await reset_positions(dict.fromkeys(SERVICES, office.urls.owner))
+    await reset_positions(dict.fromkeys(SERVICES, office.urls.owner_at(office.urls.admin)))
     await until(all_sent)
 
 
@@ -90,7 +90,7 @@ class SentMeanwhile:
 
     async def publish(self, parcels: Sequence[Parcel]) -> None:
         if not self.events:
-            await reset_positions(dict.fromkeys(SERVICES, self._office.urls.owner))
+            await reset_positions(dict.fromkeys(SERVICES, self._office.urls.owner_at(self._office.urls.admin)))
         self.events |= {parcel.message.id for parcel in parcels}
 
 

@@ -16,6 +16,7 @@ from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.migrations import migrate
 from moocflix.platform.secrets import SecretMissing, Secrets
 from moocflix.platform.settings import Settings, load
+from tests.databases import in_database
 
 NAMES = ["platform", *(service.name for service in SERVICES)]
 PUBLIC = [f"service-keys/{name}.pub" for name in NAMES]
@@ -45,7 +46,7 @@ def secrets(tmp_path: Path, settings: Settings) -> Path:
 @pytest.fixture
 async def database(settings: Settings) -> DatabaseUrls:
     """One in which no secret has sealed anything yet."""
-    urls = DatabaseUrls.of(settings).in_database(f"production_{uuid4().hex}")
+    urls = in_database(DatabaseUrls.of(settings), f"production_{uuid4().hex}")
     await migrate(urls, SERVICES)
     return urls
 

@@ -16,6 +16,7 @@ from moocflix.platform.events.bus import by_database
 from moocflix.platform.events.wakeups import CHANNEL, Wakeups
 from moocflix.platform.migrations import MigrationSource, migrate
 from moocflix.platform.worker import Worker
+from tests.databases import in_database
 from tests.platform.post_office import BOOK_UPDATE, MIGRATIONS, BookState, PostOffice, archive, running
 from tests.waiting import until
 
@@ -51,7 +52,7 @@ async def test_a_database_that_is_away_disturbs_no_write(office: PostOffice) -> 
 @pytest.fixture
 async def apart(office_urls: DatabaseUrls, tmp_path: Path) -> DatabaseUrls:
     """The library in a database of its own."""
-    own = office_urls.in_database(f"library_{uuid4().hex}")
+    own = in_database(office_urls, f"library_{uuid4().hex}")
     (tmp_path / "0001_pre_tables.sql").write_text(MIGRATIONS["library"])
     await migrate(own, [MigrationSource("library", tmp_path)])
     return replace(office_urls, apart={"MOOCFLIX_DATABASE_LIBRARY_URL": own.service("library")}.get)

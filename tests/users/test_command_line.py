@@ -13,6 +13,7 @@ from moocflix.entrypoints.faults import sentence
 from moocflix.entrypoints.users import users
 from moocflix.platform.auth.signer import CurrentSigner
 from moocflix.platform.settings import Settings, load
+from tests.databases import in_database
 from tests.factories.platform import PASSWORD, TestPlatform, data_of
 from tests.users.conftest import LOGIN, PROFILE, REFRESH, events, known_everywhere
 
@@ -125,7 +126,7 @@ async def test_without_a_database_it_says_what_to_do(tmp_path: Path) -> None:
 
 
 async def test_before_the_first_start_there_are_no_accounts(platform: TestPlatform, data_folder: Path) -> None:
-    url = platform.urls.in_database("not_there").admin
+    url = in_database(platform.urls, "not_there").admin
     environ = {"MOOCFLIX_DATABASE_URL": url, "MOOCFLIX_DATA": str(data_folder), "MOOCFLIX_CONFIG": "/dev/null"}
     assert "moocflix migrate" in refused(await moocflix(load(environ=environ), "rotate-keys"))
 

@@ -8,8 +8,8 @@ own URL is set (`MOOCFLIX_DATABASE_<SERVICE>_URL`) connects with that one, as it
 import hashlib
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from dataclasses import dataclass, field
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from moocflix.platform.postgres_address import running_address
 from moocflix.platform.secrets import Secrets
@@ -60,13 +60,8 @@ class DatabaseUrls:
         """The bus adapter's URL of the platform's database."""
         return self._as(self._shared(), BUS)
 
-    @property
-    def owner(self) -> str:
-        """The URL of the role that owns every schema and migrates it."""
-        return self.owner_at(self._shared())
-
     def owner_at(self, url: str) -> str:
-        """The owner's URL of the database that another URL leads to."""
+        """The URL of the role that owns every schema, in the database that another URL leads to."""
         return self._as(url, OWNER)
 
     def service(self, name: str) -> str:
@@ -92,11 +87,6 @@ class DatabaseUrls:
     def password(self, role: str) -> str:
         """A role's password, the same in every process and database."""
         return hmac.new(self.key, role.encode(), hashlib.sha256).hexdigest()
-
-    def in_database(self, database: str) -> "DatabaseUrls":
-        """The same roles in another database of the cluster."""
-        parts = urlsplit(self.admin)
-        return replace(self, admin=urlunsplit(parts._replace(path=f"/{quote(database, safe='')}")))
 
     def _shared(self, *instead: str) -> str:
         """The administrator's URL, where none of the variables `instead` was set. Raises DatabaseAway."""
