@@ -69,10 +69,10 @@ def relay_of(office: PostOffice, *sources: str, aliases: bool = True) -> Relay:
     """A relay of these services, as the command makes it."""
     broker = open_broker(office.settings)
     assert broker is not None
-    buses = dict.fromkeys(SERVICES, office.bus())
+    outboxes = dict.fromkeys(SERVICES, office.outboxes())
     groups = groups_of([archive()])
     settings = msgspec.structs.replace(office.settings.of(EventsSettings), aliases=aliases)
-    return Relay(sources, buses, broker, topics=[TOPIC], groups=groups, settings=settings)
+    return Relay(sources, outboxes, broker, topics=[TOPIC], groups=groups, settings=settings)
 
 
 async def fill(office: PostOffice, rows: int, *, service: str = "library", size: int = 320) -> None:

@@ -33,8 +33,8 @@ async def main(role: str) -> None:
         return
     service = archive(reactions=(Reaction(topic=BOOK_UPDATE, run=arrive),))
     context = office.context("archive")
-    buses = dict.fromkeys(SERVICES, office.bus())
-    await Worker([service], {"archive": context}, buses, broker=open_broker(office.settings)).run(stop)
+    outboxes = dict.fromkeys(SERVICES, office.outboxes())
+    await Worker([service], {"archive": context}, outboxes, broker=open_broker(office.settings)).run(stop)
 
 
 if __name__ == "__main__":

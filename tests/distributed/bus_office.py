@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from moocflix.platform.events.broker import Broker
 from moocflix.platform.events.brokers import groups_of, open_broker
-from moocflix.platform.events.bus import Bus
+from moocflix.platform.events.outboxes import Outboxes
 from moocflix.platform.events.relay import Relay
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.service import React, Reaction, Service
@@ -62,7 +62,7 @@ class BusOffice:
         self.carrier = carrier
         self.archive = office.database("archive", size=2)
         self.library = office.database("library", size=2)
-        self._opened: list[Broker | Bus] = []
+        self._opened: list[Broker | Outboxes] = []
         self.settings = carrier.settings
 
     @property
@@ -80,10 +80,10 @@ class BusOffice:
         self._opened.append(broker)
         return broker
 
-    def outboxes(self) -> Bus:
-        bus = self.office.bus()
-        self._opened.append(bus)
-        return bus
+    def outboxes(self) -> Outboxes:
+        outboxes = self.office.outboxes()
+        self._opened.append(outboxes)
+        return outboxes
 
     async def close(self) -> None:
         for opened in self._opened:
@@ -91,14 +91,14 @@ class BusOffice:
 
     def worker(self, service: Service) -> Worker:
         context = self.office.context(service.name, settings=self.settings)
-        bus = self.office.bus(poll_seconds=0.2)
+        outboxes = self.office.outboxes(poll_seconds=0.2)
         broker = open_broker(self.settings)
-        return Worker([service], {service.name: context}, dict.fromkeys(SERVICES, bus), broker=broker)
+        return Worker([service], {service.name: context}, dict.fromkeys(SERVICES, outboxes), broker=broker)
 
     def relay(self, *services: Service) -> Relay:
         return Relay(
             ["library", *(service.name for service in services)],
-            dict.fromkeys(SERVICES, self.office.bus(poll_seconds=0.2)),
+            dict.fromkeys(SERVICES, self.office.outboxes(poll_seconds=0.2)),
             self.broker(),
             topics=[BOOK_CREATION, BOOK_UPDATE],
             groups=groups_of(services),

@@ -12,7 +12,7 @@ import httpx
 from moocflix.entrypoints.runtime import Runtime
 from moocflix.entrypoints.services import SERVICES
 from moocflix.entrypoints.users import create_admin
-from moocflix.entrypoints.work import buses_of
+from moocflix.entrypoints.work import outboxes_of
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.service import ServiceContext
@@ -128,7 +128,7 @@ class TestPlatform:
 
     async def settle(self, *, ahead: timedelta = timedelta(0)) -> None:
         """Run reactions, and jobs that are due within `ahead`, until nothing is left to do."""
-        worker = Worker(SERVICES, self.runtime.contexts, buses_of(SERVICES, self.urls, poll=1.0))
+        worker = Worker(SERVICES, self.runtime.contexts, outboxes_of(SERVICES, self.urls, poll=1.0))
         try:
             await worker.settle(ahead=ahead)
         finally:

@@ -14,7 +14,7 @@ from moocflix.entrypoints.runtime import Runtime
 from moocflix.platform.auth.keys import PublishedKey
 from moocflix.platform.auth.tokens import AccessTokenSigner
 from moocflix.platform.database.urls import DatabaseUrls
-from moocflix.platform.events.bus import Bus
+from moocflix.platform.events.outboxes import Outboxes
 from moocflix.platform.ids import new_id
 from moocflix.platform.migrations import MigrationSource, migrate
 from moocflix.platform.settings import Settings, load
@@ -41,10 +41,10 @@ async def office(office_urls: DatabaseUrls) -> AsyncIterator[PostOffice]:
 
 
 @pytest.fixture
-async def bus(office: PostOffice) -> AsyncIterator[Bus]:
-    bus = office.bus()
-    yield bus
-    await bus.close()
+async def outboxes(office: PostOffice) -> AsyncIterator[Outboxes]:
+    outboxes = office.outboxes()
+    yield outboxes
+    await outboxes.close()
 
 
 @pytest.fixture(scope="module")

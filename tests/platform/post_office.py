@@ -14,8 +14,8 @@ import asyncpg
 from moocflix.platform.database.pool import Pool
 from moocflix.platform.database.transaction import Database, Tx
 from moocflix.platform.database.urls import DatabaseUrls
-from moocflix.platform.events.bus import Bus
 from moocflix.platform.events.envelope import Message, State, Topic
+from moocflix.platform.events.outboxes import Outboxes
 from moocflix.platform.events.wakeups import Wakeups
 from moocflix.platform.service import Reaction, Service, ServiceContext
 from moocflix.platform.settings import Settings, load
@@ -108,13 +108,13 @@ class PostOffice:
             http=cast("Any", None),
         )
 
-    def bus(self, *, poll_seconds: float = 1.0) -> Bus:
-        return Bus(self.urls.bus, services=SERVICES, poll_seconds=poll_seconds)
+    def outboxes(self, *, poll_seconds: float = 1.0) -> Outboxes:
+        return Outboxes(self.urls.bus, services=SERVICES, poll_seconds=poll_seconds)
 
     def worker(self, service: Service, *, settings: Settings | None = None, poll_seconds: float = 1.0) -> Worker:
-        bus = self.bus(poll_seconds=poll_seconds)
+        outboxes = self.outboxes(poll_seconds=poll_seconds)
         context = self.context(service.name, settings=settings)
-        return Worker([service], {service.name: context}, dict.fromkeys(SERVICES, bus))
+        return Worker([service], {service.name: context}, dict.fromkeys(SERVICES, outboxes))
 
     async def settle(self, service: Service, *, ahead: timedelta = timedelta(0)) -> None:
         worker = self.worker(service)

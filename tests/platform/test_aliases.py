@@ -43,7 +43,7 @@ async def test_an_event_goes_out_under_its_topics_other_names_where_they_are_wan
     recorder = Recorder()
     relay = Relay(
         ["library"],
-        dict.fromkeys(SERVICES, office.bus()),
+        dict.fromkeys(SERVICES, office.outboxes()),
         cast("Broker", recorder),
         topics=[SPELLED],
         groups={},

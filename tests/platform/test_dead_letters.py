@@ -10,8 +10,8 @@ import pytest
 
 from moocflix.platform.database.transaction import Tx
 from moocflix.platform.events import dead_letters, groups
-from moocflix.platform.events.bus import Bus
 from moocflix.platform.events.envelope import Message
+from moocflix.platform.events.outboxes import Outboxes
 from moocflix.platform.service import Copy, Reaction, Service
 from tests.platform.post_office import (
     BOOK_UPDATE,
@@ -80,57 +80,59 @@ async def test_a_dropped_dead_letter_does_not_come_again(office: PostOffice) -> 
     assert await effects(office) == []
 
 
-async def test_lag_counts_what_a_group_has_not_read(office: PostOffice, bus: Bus) -> None:
+async def test_lag_counts_what_a_group_has_not_read(office: PostOffice, outboxes: Outboxes) -> None:
     database = office.database("archive")
     for version in (1, 2, 3):
         await office.publish(uuid4(), version)
-    (before,) = await groups.lag(archive(), database, {"library": bus})
+    (before,) = await groups.lag(archive(), database, {"library": outboxes})
     await office.settle(archive())
-    (after,) = await groups.lag(archive(), database, {"library": bus})
+    (after,) = await groups.lag(archive(), database, {"library": outboxes})
     assert (before.waiting, after.waiting) == (3, 0)
     assert before.seconds > after.seconds == 0
 
 
-async def test_a_rewound_group_reads_again_from_a_time(office: PostOffice, bus: Bus) -> None:
+async def test_a_rewound_group_reads_again_from_a_time(office: PostOffice, outboxes: Outboxes) -> None:
     book = uuid4()
     await office.publish(book, 1)
-    moment = (await bus.fetch("SELECT clock_timestamp() AS now"))[0]["now"]
+    moment = (await outboxes.fetch("SELECT clock_timestamp() AS now"))[0]["now"]
     await office.publish(book, 2)
     await office.settle(archive())
-    assert await groups.rewind(archive(), office.database("archive"), {"library": bus}, time=moment) == ["library"]
+    assert await groups.rewind(archive(), office.database("archive"), {"library": outboxes}, time=moment) == ["library"]
     await office.settle(archive())
     assert await effects(office) == [(book, 1), (book, 2), (book, 2)]
 
 
-async def test_a_rewind_to_the_start_makes_a_lost_copy_anew(office: PostOffice, bus: Bus) -> None:
+async def test_a_rewind_to_the_start_makes_a_lost_copy_anew(office: PostOffice, outboxes: Outboxes) -> None:
     book, database = uuid4(), office.database("archive")
     for version in (1, 2):
         await office.publish(book, version, title=f"title {version}")
     await office.settle(copying())
     async with database.transaction() as tx:
         await tx.execute("UPDATE books_copy SET title = 'damaged'")
-    await groups.rewind(copying(), database, {"library": bus}, time=None)
+    await groups.rewind(copying(), database, {"library": outboxes}, time=None)
     assert await database.reader.fetchval("SELECT version FROM books_copy") == 0
     await office.settle(copying())
     assert await database.reader.fetchval("SELECT title || version FROM books_copy") == "title 22"
 
 
-async def test_a_rewind_skips_nothing_that_was_not_read_yet(office: PostOffice, bus: Bus) -> None:
+async def test_a_rewind_skips_nothing_that_was_not_read_yet(office: PostOffice, outboxes: Outboxes) -> None:
     book = uuid4()
     await office.publish(book, 1)
-    moment = (await bus.fetch("SELECT clock_timestamp() AS now"))[0]["now"]
+    moment = (await outboxes.fetch("SELECT clock_timestamp() AS now"))[0]["now"]
     await office.publish(book, 2)
-    await groups.rewind(archive(), office.database("archive"), {"library": bus}, time=moment)
+    await groups.rewind(archive(), office.database("archive"), {"library": outboxes}, time=moment)
     await office.settle(archive())
     assert await effects(office) == [(book, 1), (book, 2)]
 
 
-async def test_a_group_with_effects_elsewhere_is_not_rewound(office: PostOffice, bus: Bus) -> None:
+async def test_a_group_with_effects_elsewhere_is_not_rewound(office: PostOffice, outboxes: Outboxes) -> None:
     with pytest.raises(groups.NotRewindable):
-        await groups.rewind(archive(rewindable=False), office.database("archive"), {"library": bus}, time=None)
+        await groups.rewind(archive(rewindable=False), office.database("archive"), {"library": outboxes}, time=None)
 
 
-async def test_what_a_worker_has_in_hand_while_its_group_is_rewound_is_not_kept(office: PostOffice, bus: Bus) -> None:
+async def test_what_a_worker_has_in_hand_while_its_group_is_rewound_is_not_kept(
+    office: PostOffice, outboxes: Outboxes
+) -> None:
     book, database = uuid4(), office.database("archive")
     rewinds: list[asyncio.Task[list[str]]] = []
     waited = asyncio.Event()
@@ -142,7 +144,7 @@ async def test_what_a_worker_has_in_hand_while_its_group_is_rewound_is_not_kept(
 
     async def rewind_under_way(tx: Tx, state: BookState, message: Message) -> None:
         if state.version == 2 and not rewinds:
-            rewinds.append(asyncio.create_task(groups.rewind(service, database, {"library": bus}, time=None)))
+            rewinds.append(asyncio.create_task(groups.rewind(service, database, {"library": outboxes}, time=None)))
             await until(waits)
             waited.set()
         await note(tx, state, message)

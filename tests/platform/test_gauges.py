@@ -14,8 +14,8 @@ from moocflix.platform import jobs
 from moocflix.platform.database.pool import Pool
 from moocflix.platform.database.transaction import Database, Tx
 from moocflix.platform.database.urls import DatabaseUrls
-from moocflix.platform.events.bus import Bus
 from moocflix.platform.events.envelope import Message
+from moocflix.platform.events.outboxes import Outboxes
 from moocflix.platform.gauges import set_gauges
 from moocflix.platform.metrics import Metrics
 from moocflix.platform.service import Reaction
@@ -27,7 +27,7 @@ async def refuse(_tx: Tx, _book: BookState, _message: Message) -> None:
     raise RuntimeError
 
 
-async def test_depth_lag_dead_letters_and_jobs_are_numbers(office: PostOffice, bus: Bus) -> None:
+async def test_depth_lag_dead_letters_and_jobs_are_numbers(office: PostOffice, outboxes: Outboxes) -> None:
     service = archive(reactions=(Reaction(topic=BOOK_UPDATE, run=refuse),))
     await office.publish(uuid4(), 1)
     await office.settle(service, ahead=timedelta(hours=1))
@@ -37,7 +37,7 @@ async def test_depth_lag_dead_letters_and_jobs_are_numbers(office: PostOffice, b
         await jobs.enqueue(tx, "work")
     metrics = Metrics()
     contexts = {"archive": office.context("archive")}
-    await set_gauges(metrics, [service], contexts, {"library": bus}, platform=[service])
+    await set_gauges(metrics, [service], contexts, {"library": outboxes}, platform=[service])
     text = metrics.text()[0].decode()
     assert 'moocflix_outbox_depth{service="library"} 2.0' in text
     assert 'moocflix_consumer_lag{group="archive",source="library"} 2.0' in text
@@ -46,23 +46,23 @@ async def test_depth_lag_dead_letters_and_jobs_are_numbers(office: PostOffice, b
 
 
 async def test_an_outbox_has_a_number_only_where_every_group_that_reads_it_is_known(
-    office: PostOffice, bus: Bus
+    office: PostOffice, outboxes: Outboxes
 ) -> None:
     await office.publish(uuid4(), 1)
     library = replace(archive(), name="library", reactions=())
     contexts = {"library": office.context("library")}
     for platform, shown in (([library, archive()], False), ([library], True)):
         metrics = Metrics()
-        await set_gauges(metrics, [library], contexts, {"library": bus}, platform=platform)
+        await set_gauges(metrics, [library], contexts, {"library": outboxes}, platform=platform)
         assert ('moocflix_outbox_depth{service="library"} 0.0' in metrics.text()[0].decode()) == shown
 
 
-async def test_what_is_away_takes_no_other_numbers_along(office: PostOffice, bus: Bus) -> None:
+async def test_what_is_away_takes_no_other_numbers_along(office: PostOffice, outboxes: Outboxes) -> None:
     away = Database(Pool("postgresql://moocflix@127.0.0.1:1/moocflix", size=1), source="stranger")
     contexts = {"stranger": replace(office.context("stranger"), database=away), "archive": office.context("archive")}
     services = [replace(archive(), name="stranger"), archive()]
     metrics = Metrics()
-    await set_gauges(metrics, services, contexts, {"library": bus}, platform=services)
+    await set_gauges(metrics, services, contexts, {"library": outboxes}, platform=services)
     text = metrics.text()[0].decode()
     assert 'moocflix_consumer_lag{group="archive",source="library"} 0.0' in text
     assert "stranger" not in text

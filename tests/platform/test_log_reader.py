@@ -11,8 +11,8 @@ import asyncpg
 import msgspec
 import pytest
 
-from moocflix.platform.events.bus import Bus
 from moocflix.platform.events.envelope import Message
+from moocflix.platform.events.outboxes import Outboxes
 from moocflix.platform.events.postgres import OutboxReader, Position, since
 from tests.platform.post_office import BOOK_UPDATE, BookState, PostOffice
 
@@ -26,8 +26,8 @@ INSERT = (
 class Follower:
     """Reads on and on, and remembers."""
 
-    def __init__(self, bus: Bus, *, batch: int = 200) -> None:
-        self.reader = OutboxReader(bus, source="library", topics=["Book-Update"], batch=batch)
+    def __init__(self, outboxes: Outboxes, *, batch: int = 200) -> None:
+        self.reader = OutboxReader(outboxes, source="library", topics=["Book-Update"], batch=batch)
         self.position = Position()
         self.seen: list[Message] = []
 
@@ -108,9 +108,9 @@ async def write_beside(office: PostOffice, committed: set[UUID], follower: Follo
 
 @pytest.mark.parametrize("batch", [20, 200])
 async def test_twelve_writers_lose_nothing_and_reorder_no_key_beside_a_strangers_open_write(
-    office: PostOffice, bus: Bus, batch: int
+    office: PostOffice, outboxes: Outboxes, batch: int
 ) -> None:
-    follower, committed = Follower(bus, batch=batch), set[UUID]()
+    follower, committed = Follower(outboxes, batch=batch), set[UUID]()
     async with stranger(office):
         await write_beside(office, committed, follower)
         # Nothing is late: all that is committed is there while the stranger's transaction is still open.
@@ -125,9 +125,9 @@ async def test_twelve_writers_lose_nothing_and_reorder_no_key_beside_a_strangers
 
 @pytest.mark.parametrize("reads_between", [True, False])
 async def test_transaction_ids_that_oppose_the_order_of_the_writes_change_nothing(
-    office: PostOffice, bus: Bus, *, reads_between: bool
+    office: PostOffice, outboxes: Outboxes, *, reads_between: bool
 ) -> None:
-    follower, key = Follower(bus), uuid4()
+    follower, key = Follower(outboxes), uuid4()
     early = await asyncpg.connect(office.urls.service("library"))
     late = await asyncpg.connect(office.urls.service("library"))
     await early.execute("BEGIN; SELECT pg_current_xact_id()")
@@ -144,8 +144,8 @@ async def test_transaction_ids_that_oppose_the_order_of_the_writes_change_nothin
     await late.close()
 
 
-async def test_a_row_that_commits_after_a_later_one_is_not_skipped(office: PostOffice, bus: Bus) -> None:
-    follower = Follower(bus)
+async def test_a_row_that_commits_after_a_later_one_is_not_skipped(office: PostOffice, outboxes: Outboxes) -> None:
+    follower = Follower(outboxes)
     slow = await asyncpg.connect(office.urls.service("library"))
     await slow.execute("BEGIN")
     first = await insert(slow, KEYS[0], 1)
@@ -157,19 +157,19 @@ async def test_a_row_that_commits_after_a_later_one_is_not_skipped(office: PostO
     await slow.close()
 
 
-async def test_a_long_log_is_read_in_batches_from_any_point(office: PostOffice, bus: Bus) -> None:
+async def test_a_long_log_is_read_in_batches_from_any_point(office: PostOffice, outboxes: Outboxes) -> None:
     async with office.database("library").transaction() as tx:
         for version in range(1, 501):
             tx.publish(BOOK_UPDATE, BookState(book_id=KEYS[0], version=version, title=""))
-    follower = Follower(bus, batch=60)
+    follower = Follower(outboxes, batch=60)
     first = await follower.reader.read(Position())
     assert [len(first.messages), first.more] == [60, True]
     await follower.read()
     assert follower.versions()[str(KEYS[0])] == list(range(1, 501))
 
 
-async def test_batches_of_one_come_to_an_end(office: PostOffice, bus: Bus) -> None:
-    follower = Follower(bus, batch=1)
+async def test_batches_of_one_come_to_an_end(office: PostOffice, outboxes: Outboxes) -> None:
+    follower = Follower(outboxes, batch=1)
     assert await follower.read() == 0
     for version in (1, 2):
         await office.publish(KEYS[0], version)
@@ -177,9 +177,9 @@ async def test_batches_of_one_come_to_an_end(office: PostOffice, bus: Bus) -> No
 
 
 async def test_a_batch_that_is_wide_again_after_a_first_window_starts_where_that_ended(
-    office: PostOffice, bus: Bus
+    office: PostOffice, outboxes: Outboxes
 ) -> None:
-    follower = Follower(bus, batch=10)
+    follower = Follower(outboxes, batch=10)
     for many in (25, 35):
         async with office.database("library").transaction() as tx:
             for version in range(many):
@@ -187,28 +187,28 @@ async def test_a_batch_that_is_wide_again_after_a_first_window_starts_where_that
         assert await follower.read() == many
 
 
-async def test_other_topics_are_passed_over(office: PostOffice, bus: Bus) -> None:
-    reader = OutboxReader(bus, source="library", topics=["Something-Else"])
+async def test_other_topics_are_passed_over(office: PostOffice, outboxes: Outboxes) -> None:
+    reader = OutboxReader(outboxes, source="library", topics=["Something-Else"])
     await office.publish(KEYS[0], 1)
     batch = await reader.read(Position())
     assert not batch.messages
     assert batch.position != Position()
 
 
-async def test_a_position_by_time_lies_before_what_came_since(office: PostOffice, bus: Bus) -> None:
+async def test_a_position_by_time_lies_before_what_came_since(office: PostOffice, outboxes: Outboxes) -> None:
     await office.publish(KEYS[0], 1)
-    moment = (await bus.fetch("SELECT clock_timestamp() AS now"))[0]["now"]
+    moment = (await outboxes.fetch("SELECT clock_timestamp() AS now"))[0]["now"]
     await office.publish(KEYS[0], 2)
-    follower = Follower(bus)
-    follower.position = await since(bus, source="library", time=moment)
+    follower = Follower(outboxes)
+    follower.position = await since(outboxes, source="library", time=moment)
     await follower.read()
     assert follower.versions()[str(KEYS[0])] == [2]
 
 
-async def looked_at(bus: Bus) -> int:
+async def looked_at(outboxes: Outboxes) -> int:
     """Rows of the library's outbox, or entries of its indexes, that statements have gone through so far."""
-    await bus.fetch("SELECT pg_stat_force_next_flush()")
-    rows = await bus.fetch(
+    await outboxes.fetch("SELECT pg_stat_force_next_flush()")
+    rows = await outboxes.fetch(
         "SELECT seq_tup_read + (SELECT sum(idx_tup_read)::bigint FROM pg_stat_all_indexes AS index "
         "WHERE index.relid = rows.relid) AS number FROM pg_stat_all_tables AS rows "
         "WHERE schemaname = 'library' AND relname = 'outbox'"
@@ -217,7 +217,7 @@ async def looked_at(bus: Bus) -> int:
     return number
 
 
-async def test_a_window_costs_the_same_after_a_long_history(office: PostOffice, bus: Bus) -> None:
+async def test_a_window_costs_the_same_after_a_long_history(office: PostOffice, outboxes: Outboxes) -> None:
     admin = await asyncpg.connect(office.urls.admin)
     many = (
         "INSERT INTO library.outbox (id, topic, key, subject, data) "
@@ -228,7 +228,7 @@ async def test_a_window_costs_the_same_after_a_long_history(office: PostOffice, 
     position = Position(await admin.fetchval("SELECT pg_current_snapshot()::text"))
     await admin.execute(many, 300)
     await admin.close()
-    before = await looked_at(bus)
-    batch = await OutboxReader(bus, source="library", batch=100).read(position)
+    before = await looked_at(outboxes)
+    batch = await OutboxReader(outboxes, source="library", batch=100).read(position)
     assert (len(batch.messages), batch.more) == (100, True)
-    assert await looked_at(bus) - before < 2000
+    assert await looked_at(outboxes) - before < 2000

@@ -32,21 +32,21 @@ async def some_turns_later(turns: int, statement: Callable[[], Awaitable[object]
 
 @pytest.mark.parametrize("turns", TURNS)
 async def test_who_reads_the_outboxes_is_told_that_the_log_is_away(office: PostOffice, turns: int) -> None:
-    bus = office.bus()
-    await bus.fetch("SELECT 1")
+    outboxes = office.outboxes()
+    await outboxes.fetch("SELECT 1")
     cut_unseen(office)
     with suppress(Unavailable):
-        await some_turns_later(turns, lambda: bus.fetch("SELECT 1"))
-    assert await bus.fetch("SELECT 1")
-    await bus.close()
+        await some_turns_later(turns, lambda: outboxes.fetch("SELECT 1"))
+    assert await outboxes.fetch("SELECT 1")
+    await outboxes.close()
 
 
 async def test_who_reads_the_outboxes_is_told_that_the_log_is_away_where_its_disk_is_full(office: PostOffice) -> None:
-    bus = office.bus()
+    outboxes = office.outboxes()
     with pytest.raises(Unavailable):
-        await bus.fetch("DO $$ BEGIN RAISE disk_full; END $$")
-    assert await bus.fetch("SELECT 1")
-    await bus.close()
+        await outboxes.fetch("DO $$ BEGIN RAISE disk_full; END $$")
+    assert await outboxes.fetch("SELECT 1")
+    await outboxes.close()
 
 
 @pytest.mark.parametrize("turns", TURNS)

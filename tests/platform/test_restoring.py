@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from moocflix.platform.events.broker import Parcel
-from moocflix.platform.events.bus import Bus
+from moocflix.platform.events.outboxes import Outboxes
 from moocflix.platform.events.postgres import BUCKETS
 from moocflix.platform.events.relay import BucketRelay, Sends
 from moocflix.platform.events.restoring import reset_positions
@@ -52,11 +52,11 @@ class Sent:
         self.keys |= {UUID(parcel.message.key) for parcel in parcels}
 
 
-async def begun_relays(bus: Bus, sender: Sends, *, lease_seconds: int) -> list[BucketRelay]:
+async def begun_relays(outboxes: Outboxes, sender: Sends, *, lease_seconds: int) -> list[BucketRelay]:
     """The library's relays, which have begun before, and whose leases are anybody's."""
     settings = settings_with(events_lease_seconds=str(lease_seconds)).of(EventsSettings)
     relays = [
-        BucketRelay(bus, sender, source="library", bucket=number, aliases={}, settings=settings)
+        BucketRelay(outboxes, sender, source="library", bucket=number, aliases={}, settings=settings)
         for number in range(BUCKETS)
     ]
     for relay in relays:
@@ -65,9 +65,9 @@ async def begun_relays(bus: Bus, sender: Sends, *, lease_seconds: int) -> list[B
     return relays
 
 
-async def test_a_relay_that_runs_meanwhile_sends_what_was_not_sent(office: PostOffice, bus: Bus) -> None:
+async def test_a_relay_that_runs_meanwhile_sends_what_was_not_sent(office: PostOffice, outboxes: Outboxes) -> None:
     book, sent = uuid4(), Sent()
-    relays = await begun_relays(bus, sent, lease_seconds=5)
+    relays = await begun_relays(outboxes, sent, lease_seconds=5)
     await restored(office, f"UPDATE library.relays SET old_snapshot = '{OLD}:{OLD}:', new_snapshot = NULL")
     await office.publish(book, 1)
 
@@ -94,9 +94,9 @@ class SentMeanwhile:
         self.events |= {parcel.message.id for parcel in parcels}
 
 
-async def test_a_relay_in_the_middle_of_sending_does_not_undo_the_reset(office: PostOffice, bus: Bus) -> None:
+async def test_a_relay_in_the_middle_of_sending_does_not_undo_the_reset(office: PostOffice, outboxes: Outboxes) -> None:
     book, sent = uuid4(), SentMeanwhile(office)
-    relays = await begun_relays(bus, sent, lease_seconds=60)
+    relays = await begun_relays(outboxes, sent, lease_seconds=60)
     await office.publish(book, 1)
     await restored(
         office,

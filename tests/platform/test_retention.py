@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from moocflix.platform import jobs, retention
 from moocflix.platform.events.broker import Parcel
-from moocflix.platform.events.bus import Bus
+from moocflix.platform.events.outboxes import Outboxes
 from moocflix.platform.events.postgres import BUCKET_OF_KEY, BUCKETS
 from moocflix.platform.events.relay import BucketRelay
 from moocflix.platform.events.settings import EventsSettings
@@ -72,7 +72,9 @@ class Sent:
         pass
 
 
-async def test_an_event_stays_until_the_relay_has_sent_it_however_old_it_is(office: PostOffice, bus: Bus) -> None:
+async def test_an_event_stays_until_the_relay_has_sent_it_however_old_it_is(
+    office: PostOffice, outboxes: Outboxes
+) -> None:
     settings = settings_with(events_bus="kafka")
     run = cast("JobRun", SimpleNamespace(context=office.context("archive", settings=settings)))
     async with office.database("archive").transaction() as tx:
@@ -86,7 +88,7 @@ async def test_an_event_stays_until_the_relay_has_sent_it_however_old_it_is(offi
     assert await count(office, "outbox") == 20
     sending = settings.of(EventsSettings)
     relays = [
-        BucketRelay(bus, Sent(), source="archive", bucket=number, aliases={}, settings=sending)
+        BucketRelay(outboxes, Sent(), source="archive", bucket=number, aliases={}, settings=sending)
         for number in range(BUCKETS)
     ]
     assert await relays[0].step() is not None

@@ -12,7 +12,7 @@ import pytest
 from moocflix.platform.database.pool import Pool
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.database.urls import DatabaseUrls
-from moocflix.platform.events.bus import by_database
+from moocflix.platform.events.outboxes import by_database
 from moocflix.platform.events.wakeups import CHANNEL, Wakeups
 from moocflix.platform.migrations import MigrationSource, migrate
 from moocflix.platform.worker import Worker
@@ -59,9 +59,9 @@ async def apart(office_urls: DatabaseUrls, tmp_path: Path) -> DatabaseUrls:
 
 
 async def test_a_worker_hears_at_once_of_each_database_that_it_follows(office: PostOffice, apart: DatabaseUrls) -> None:
-    buses = by_database(["archive", "library"], apart.bus_of, poll=60)
-    assert buses["archive"] is not buses["library"]
-    worker = Worker([archive()], {"archive": office.context("archive")}, buses)
+    outboxes = by_database(["archive", "library"], apart.bus_of, poll=60)
+    assert outboxes["archive"] is not outboxes["library"]
+    worker = Worker([archive()], {"archive": office.context("archive")}, outboxes)
     wakeups, pool = Wakeups(apart.bus_of("library")), Pool(apart.service("library"), size=1)
     library = Database(pool, source="library", wake=wakeups.wake)
     effects = office.database("archive", size=1).reader

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from moocflix.entrypoints.migrate import running_database
 from moocflix.entrypoints.services import SERVICES, chosen
-from moocflix.entrypoints.work import buses_of
+from moocflix.entrypoints.work import outboxes_of
 from moocflix.platform.database.pool import Pool
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.database.urls import DatabaseUrls
@@ -17,7 +17,7 @@ from moocflix.platform.events import dead_letters as letters
 from moocflix.platform.events import groups, resending
 from moocflix.platform.events.broker import Broker
 from moocflix.platform.events.brokers import groups_of, open_broker
-from moocflix.platform.events.bus import Bus
+from moocflix.platform.events.outboxes import Outboxes
 from moocflix.platform.events.restoring import reset_positions
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.events.unsent import unsent
@@ -47,10 +47,10 @@ def lags(settings: Settings) -> list[tuple[str, ...]]:
 
     async def ask(urls: DatabaseUrls) -> list[tuple[str, ...]]:
         found: list[groups.Lag] = []
-        async with _buses(SERVICES, urls) as buses:
+        async with _outboxes(SERVICES, urls) as outboxes:
             for service in SERVICES:
                 async with _database(service, urls) as database:
-                    found += await groups.lag(service, database, buses)
+                    found += await groups.lag(service, database, outboxes)
         return [(lag.group, lag.source, str(lag.waiting), f"{lag.seconds:.1f} s") for lag in found]
 
     return _run(settings, ask)
@@ -62,10 +62,14 @@ def rewind(settings: Settings, group: str, since: datetime | None, sources: Sequ
     time = since if since is None or since.tzinfo else since.replace(tzinfo=UTC)
 
     async def ask(urls: DatabaseUrls) -> list[str]:
-        async with _buses((service,), urls) as buses, _database(service, urls) as database, _broker(settings) as broker:
+        async with (
+            _outboxes((service,), urls) as outboxes,
+            _database(service, urls) as database,
+            _broker(settings) as broker,
+        ):
             if broker is None:
-                return await groups.rewind(service, database, buses, time=time, sources=sources or None)
-            return await resending.rewind(service, database, buses, broker, time=time, sources=sources or None)
+                return await groups.rewind(service, database, outboxes, time=time, sources=sources or None)
+            return await resending.rewind(service, database, outboxes, broker, time=time, sources=sources or None)
 
     return _run(settings, ask)
 
@@ -154,10 +158,10 @@ async def _database(service: Service, urls: DatabaseUrls) -> AsyncIterator[Datab
 
 
 @asynccontextmanager
-async def _buses(services: Sequence[Service], urls: DatabaseUrls) -> AsyncIterator[dict[str, Bus]]:
-    buses = buses_of(services, urls, poll=1.0)
+async def _outboxes(services: Sequence[Service], urls: DatabaseUrls) -> AsyncIterator[dict[str, Outboxes]]:
+    outboxes = outboxes_of(services, urls, poll=1.0)
     try:
-        yield buses
+        yield outboxes
     finally:
-        for bus in set(buses.values()):
-            await bus.close()
+        for each in set(outboxes.values()):
+            await each.close()

@@ -11,7 +11,7 @@ from moocflix.platform.database.pool import Pool
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.events.brokers import groups_of, open_broker
-from moocflix.platform.events.bus import by_database
+from moocflix.platform.events.outboxes import by_database
 from moocflix.platform.events.relay import Relay
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.migrations import check_code

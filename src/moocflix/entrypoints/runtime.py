@@ -81,11 +81,11 @@ class Runtime:
         self._background = Background()
         self._asked_for_gauges = asyncio.Lock()
         self._platform = tuple(platform) or self.services
-        buses = {service.name: urls.bus_of(service.name) for service in self.services}
-        self._logs = {url: Database(self._pool(url, size=1), source=system.NAME) for url in set(buses.values())}
-        self._log_of = {name: self._logs[url] for name, url in buses.items()}
+        log_urls = {service.name: urls.bus_of(service.name) for service in self.services}
+        self._logs = {url: Database(self._pool(url, size=1), source=system.NAME) for url in set(log_urls.values())}
+        self._log_of = {name: self._logs[url] for name, url in log_urls.items()}
         wakeups = {url: Wakeups(url) for url in self._logs}
-        self._wakeups = {name: wakeups[url] for name, url in buses.items()}
+        self._wakeups = {name: wakeups[url] for name, url in log_urls.items()}
         self._storage = open_storage(settings)
         self._limiter = open_limiter(settings)
         here = [service.name for service in self.services] if answers else []

@@ -13,8 +13,8 @@ from moocflix.entrypoints.settings import ServiceSettings
 from moocflix.platform.database.urls import DatabaseUrls, has_own
 from moocflix.platform.events.broker import Broker, topics_of_group
 from moocflix.platform.events.brokers import open_broker
-from moocflix.platform.events.bus import Bus, Fetches, by_database
 from moocflix.platform.events.groups import topics_by_source
+from moocflix.platform.events.outboxes import Fetches, Outboxes, by_database
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.gauges import set_lag, set_waiting
 from moocflix.platform.http.system import THIS_MACHINE
@@ -36,9 +36,9 @@ async def _work(settings: Settings, services: Sequence[Service], stop: asyncio.E
     await runtime.start(broadcasts=False)
     broker, poll = open_broker(settings), settings.of(EventsSettings).poll_seconds
     # Over a broker, the databases of others are none of our business.
-    buses = buses_of(services, urls, poll=poll, following=broker is None)
-    worker = Worker(services, runtime.contexts, buses, broker=broker)
-    lags = Lags(services, runtime.contexts, buses, broker)
+    outboxes = outboxes_of(services, urls, poll=poll, following=broker is None)
+    worker = Worker(services, runtime.contexts, outboxes, broker=broker)
+    lags = Lags(services, runtime.contexts, outboxes, broker)
     allowed = Networks([*THIS_MACHINE, *settings.of(HttpSettings).metrics_from])
 
     async def shown(address: str) -> Metrics | None:
@@ -57,7 +57,7 @@ class Lags:
 
     services: Sequence[Service]
     contexts: Mapping[str, ServiceContext]
-    buses: Mapping[str, Fetches]
+    outboxes: Mapping[str, Fetches]
     broker: Broker | None
 
     async def metrics(self) -> Metrics:
@@ -65,7 +65,7 @@ class Lags:
         metrics = Metrics()
         for service in self.services:
             if self.broker is None:
-                await set_lag(metrics, service, self.contexts[service.name].database, self.buses)
+                await set_lag(metrics, service, self.contexts[service.name].database, self.outboxes)
             elif service.reactions:
                 set_waiting(metrics, await self.broker.waiting(service.name, topics_of_group(service.reactions)))
         return metrics
@@ -85,7 +85,9 @@ def runtime_of(settings: Settings, services: Sequence[Service], urls: DatabaseUr
     return Runtime(settings, services, urls, answers=False, platform=SERVICES)
 
 
-def buses_of(services: Sequence[Service], urls: DatabaseUrls, *, poll: float, following: bool = True) -> dict[str, Bus]:
+def outboxes_of(
+    services: Sequence[Service], urls: DatabaseUrls, *, poll: float, following: bool = True
+) -> dict[str, Outboxes]:
     """A connection to each database that holds these services or, if `following`, those whose events they follow."""
     names = [service.name for service in services]
     followed = [source for service in services for source in topics_by_source(service)] if following else []

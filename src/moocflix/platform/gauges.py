@@ -8,8 +8,8 @@ from typing import Any
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.errors import Unavailable
 from moocflix.platform.events.broker import Waiting
-from moocflix.platform.events.bus import Fetches
 from moocflix.platform.events.groups import Lag, lag, topics_by_source
+from moocflix.platform.events.outboxes import Fetches
 from moocflix.platform.events.unsent import Unsent
 from moocflix.platform.metrics import Metrics
 from moocflix.platform.service import Service, ServiceContext
@@ -30,21 +30,21 @@ async def set_gauges(
     metrics: Metrics,
     services: Sequence[Service],
     contexts: Mapping[str, ServiceContext],
-    buses: Mapping[str, Fetches],
+    outboxes: Mapping[str, Fetches],
     *,
     platform: Sequence[Service],
 ) -> None:
     """Set the numbers of these services, which are all or some of the platform's; what is away has none.
 
-    `buses` are by source and read as role bus.
+    `outboxes` are by source and read as role bus.
     """
     lags: list[Lag] = []
     for service in services:
         database = contexts[service.name].database
         with suppress(Unavailable):
             _set_own(metrics, service.name, await database.reader.fetchrow(_OWN))
-            lags += await set_lag(metrics, service, database, buses)
-    for source in buses:
+            lags += await set_lag(metrics, service, database, outboxes)
+    for source in outboxes:
         behind = [one for one in lags if one.source == source]
         # How far others have read is theirs to know: with one of them missing, nothing can be said of all.
         if {one.group for one in behind} == {one.name for one in platform if source in topics_by_source(one)}:
@@ -52,9 +52,9 @@ async def set_gauges(
             _set_waiting(metrics, source, depth, max((one.seconds for one in behind), default=0.0))
 
 
-async def set_lag(metrics: Metrics, service: Service, database: Database, buses: Mapping[str, Fetches]) -> list[Lag]:
+async def set_lag(metrics: Metrics, service: Service, database: Database, outboxes: Mapping[str, Fetches]) -> list[Lag]:
     """How far the service's group is behind each of these sources. Raises Unavailable."""
-    lags = await lag(service, database, buses)
+    lags = await lag(service, database, outboxes)
     for one in lags:
         labels = {"group": one.group, "source": one.source}
         metrics.gauge("consumer_lag", "Events that a group has not read, at most 100000.", one.waiting, **labels)

@@ -13,7 +13,7 @@ import asyncpg
 
 from moocflix.platform.database.connect import Connection, connect_for_command
 from moocflix.platform.errors import Conflict
-from moocflix.platform.events.bus import schema_of
+from moocflix.platform.events.outboxes import schema_of
 from moocflix.platform.events.restoring import reset_positions
 
 # What belongs to an installation and not to its data: its migrations, who works at the moment, what a broker has.

@@ -11,9 +11,9 @@ from moocflix.platform import intents, retention
 from moocflix.platform.events import copies
 from moocflix.platform.events.broker import Broker
 from moocflix.platform.events.broker_consumer import BrokerConsumer
-from moocflix.platform.events.bus import Bus
 from moocflix.platform.events.consumer import Consumer
 from moocflix.platform.events.groups import topics_by_source
+from moocflix.platform.events.outboxes import Outboxes
 from moocflix.platform.events.postgres import OutboxReader
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.failures import HINDERED
@@ -43,25 +43,25 @@ class Worker:
         self,
         services: Sequence[Service],
         contexts: Mapping[str, ServiceContext],
-        buses: Mapping[str, Bus],
+        outboxes: Mapping[str, Outboxes],
         *,
         broker: Broker | None = None,
     ) -> None:
-        """`contexts` are by service; `buses` too, for these services and, without a broker, for those they follow."""
+        """By service: `contexts`, and `outboxes` of these services and, without a broker, of those they follow."""
         self._services = tuple(services)
         self._contexts = contexts
-        self._buses = tuple(dict.fromkeys(buses.values()))
+        self._outboxes = tuple(dict.fromkeys(outboxes.values()))
         self._broker = broker
         self._consumers = [
-            _consumer(service, contexts[service.name], buses)
+            _consumer(service, contexts[service.name], outboxes)
             if broker is None
             else _broker_consumer(service, contexts[service.name], broker)
             for service in services
         ]
         self._runners = {service.name: JobRunner(contexts[service.name], all_jobs(service)) for service in services}
         self._tasks: list[asyncio.Task[None]] = []
-        for bus in self._buses:
-            bus.listen(self._wake)
+        for each in self._outboxes:
+            each.listen(self._wake)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; then finish the reactions in hand and give back the jobs.
@@ -70,7 +70,7 @@ class Worker:
         """
         consuming = [self._start(consumer.run()) for consumer in self._consumers]
         working = [self._start(runner.run()) for runner in self._runners.values()]
-        listening = [self._start(bus.run()) for bus in self._buses]
+        listening = [self._start(each.run()) for each in self._outboxes]
         preparing = self._start(self._prepare())
         stopped = asyncio.create_task(stop.wait())
         try:
@@ -107,8 +107,8 @@ class Worker:
         await self._disconnect()
 
     async def _disconnect(self) -> None:
-        for bus in self._buses:
-            await bus.close()
+        for each in self._outboxes:
+            await each.close()
         if self._broker is not None:
             await self._broker.close()
 
@@ -153,11 +153,11 @@ class Worker:
             self._runners[service].wake()
 
 
-def _consumer(service: Service, context: ServiceContext, buses: Mapping[str, Bus]) -> Consumer:
+def _consumer(service: Service, context: ServiceContext, outboxes: Mapping[str, Outboxes]) -> Consumer:
     settings = context.settings.of(EventsSettings)
     start = None if service.rewindable else _LATE_START
     logs = [
-        OutboxReader(buses[source], source=source, topics=topics, batch=settings.batch, start=start)
+        OutboxReader(outboxes[source], source=source, topics=topics, batch=settings.batch, start=start)
         for source, topics in topics_by_source(service).items()
     ]
     return Consumer(service, context, logs)

@@ -8,8 +8,8 @@ from moocflix.platform import leases
 from moocflix.platform.database.transaction import Database, Tx
 from moocflix.platform.errors import Conflict, NotFound
 from moocflix.platform.events import copies
-from moocflix.platform.events.bus import NOTHING, Fetches, schema_of
 from moocflix.platform.events.inbox import LEASE
+from moocflix.platform.events.outboxes import NOTHING, Fetches, schema_of
 from moocflix.platform.events.postgres import UNSEEN, Position, positions, since
 from moocflix.platform.ids import new_id
 from moocflix.platform.service import Service
@@ -109,16 +109,16 @@ def to_rewind(service: Service, sources: Collection[str] | None) -> dict[str, li
     return {name: followed[name] for name in chosen}
 
 
-async def lag(service: Service, database: Database, buses: Mapping[str, Fetches]) -> list[Lag]:
-    """How far the service's group is behind each of its sources. `buses` are by source."""
+async def lag(service: Service, database: Database, outboxes: Mapping[str, Fetches]) -> list[Lag]:
+    """How far the service's group is behind each of its sources. `outboxes` are by source."""
     read = await positions(database.reader)
     found = []
     for source, topics in topics_by_source(service).items():
-        if source not in buses:
+        if source not in outboxes:
             continue
         at = read.get(source, Position())
         sql = _WAITING.format(schema=schema_of(source), limit=_COUNT_LIMIT)
-        row = (await buses[source].fetch(sql, at.old, at.new, at.last_seq, topics))[0]
+        row = (await outboxes[source].fetch(sql, at.old, at.new, at.last_seq, topics))[0]
         found.append(Lag(service.name, source, row["waiting"], row["oldest"]))
     return found
 
@@ -126,7 +126,7 @@ async def lag(service: Service, database: Database, buses: Mapping[str, Fetches]
 async def rewind(
     service: Service,
     database: Database,
-    buses: Mapping[str, Fetches],
+    outboxes: Mapping[str, Fetches],
     *,
     time: datetime | None,
     sources: Collection[str] | None = None,
@@ -140,7 +140,7 @@ async def rewind(
     chosen = to_rewind(service, sources)
     read = await positions(database.reader)
     targets = [
-        await _target(buses[name], name, topics, read.get(name, Position()), time) for name, topics in chosen.items()
+        await _target(outboxes[name], name, topics, read.get(name, Position()), time) for name, topics in chosen.items()
     ]
     async with database.transaction() as tx:
         await leases.seize(tx, LEASE, holder=new_id())
@@ -159,9 +159,9 @@ async def forget(tx: Tx, source: str, since: datetime | None) -> None:
         await tx.execute(_FORGET, source, since)
 
 
-async def oldest_after(bus: Fetches, source: str, seq: int) -> datetime | None:
+async def oldest_after(outboxes: Fetches, source: str, seq: int) -> datetime | None:
     """When the first of the events behind this number was published. Raises Unavailable."""
-    oldest: datetime | None = (await bus.fetch(_FROM_TIME.format(schema=schema_of(source)), seq))[0]["min"]
+    oldest: datetime | None = (await outboxes.fetch(_FROM_TIME.format(schema=schema_of(source)), seq))[0]["min"]
     return oldest
 
 
@@ -172,11 +172,15 @@ class _Target:
     oldest: datetime | None
 
 
-async def _target(bus: Fetches, source: str, topics: Sequence[str], read: Position, time: datetime | None) -> _Target:
+async def _target(
+    outboxes: Fetches, source: str, topics: Sequence[str], read: Position, time: datetime | None
+) -> _Target:
     """Where to go back to: never past what the group has not read yet."""
     begin = datetime.min.replace(tzinfo=UTC) if time is None else time
-    wanted = await since(bus, source=source, time=begin)
+    wanted = await since(outboxes, source=source, time=begin)
     names = {"schema": schema_of(source), "unseen": UNSEEN}
-    row = (await bus.fetch(_FLOOR.format(**names), read.old, read.new, read.last_seq, list(topics), wanted.last_seq))[0]
-    oldest = await oldest_after(bus, source, row["floor"])
+    row = (
+        await outboxes.fetch(_FLOOR.format(**names), read.old, read.new, read.last_seq, list(topics), wanted.last_seq)
+    )[0]
+    oldest = await oldest_after(outboxes, source, row["floor"])
     return _Target(source, Position(NOTHING, wanted.new, row["floor"]), oldest)

@@ -14,8 +14,8 @@ from typing import Any
 import asyncpg
 
 from moocflix.platform.database.transaction import Reader
-from moocflix.platform.events.bus import NOTHING, Fetches, schema_of
 from moocflix.platform.events.envelope import Message
+from moocflix.platform.events.outboxes import NOTHING, Fetches, schema_of
 
 BUCKETS = 4
 """Into how many parts a relay divides an outbox, each in order by itself."""
@@ -124,7 +124,7 @@ class OutboxReader:
 
     def __init__(
         self,
-        bus: Fetches,
+        outboxes: Fetches,
         *,
         source: str,
         topics: Sequence[str] | None = None,
@@ -137,7 +137,7 @@ class OutboxReader:
         A group that never read starts `start` ago (None: at the start).
         """
         self.source = source
-        self._bus = bus
+        self._outboxes = outboxes
         wanted, self._wanted = _selection(topics, bucket)
         self._batch = batch
         self._start = start
@@ -152,7 +152,7 @@ class OutboxReader:
         """What comes after `position`. Raises Unavailable."""
         if position.new is not None:
             return await self._within(position, position.new)
-        rows = await self._bus.fetch(self._open, position.old, self._wanted, self._batch)
+        rows = await self._outboxes.fetch(self._open, position.old, self._wanted, self._batch)
         snapshot: str = rows[0]["snapshot"]
         # One row without an event stands for none.
         found = sorted((row for row in rows if row["seq"] is not None), key=lambda row: row["seq"])
@@ -164,11 +164,11 @@ class OutboxReader:
         """Where a group that never read starts. Raises Unavailable."""
         if self._start is None:
             return Position()
-        return await since(self._bus, source=self.source, time=datetime.now(UTC) - self._start)
+        return await since(self._outboxes, source=self.source, time=datetime.now(UTC) - self._start)
 
     async def _within(self, position: Position, new: str) -> Batch:
         stretch = self._batch * _STRETCH
-        rows = await self._bus.fetch(
+        rows = await self._outboxes.fetch(
             self._go_on, position.old, new, position.last_seq, self._wanted, self._batch, stretch
         )
         found = [row for row in rows if row["seq"] is not None]
@@ -183,7 +183,7 @@ class OutboxReader:
     async def _below(self, old: str) -> int:
         if old == NOTHING:
             return 0
-        floor: int = (await self._bus.fetch(self._floor, old))[0]["floor"]
+        floor: int = (await self._outboxes.fetch(self._floor, old))[0]["floor"]
         return floor
 
     def _message(self, row: asyncpg.Record) -> Message:
@@ -209,9 +209,9 @@ def _selection(topics: Sequence[str] | None, bucket: int | None) -> tuple[str, l
     return "${}::text[] IS NOT NULL", []
 
 
-async def since(bus: Fetches, *, source: str, time: datetime) -> Position:
+async def since(outboxes: Fetches, *, source: str, time: datetime) -> Position:
     """The position before all events from `time` on. Raises Unavailable."""
-    row = (await bus.fetch(_SINCE.format(schema=schema_of(source)), time))[0]
+    row = (await outboxes.fetch(_SINCE.format(schema=schema_of(source)), time))[0]
     return Position(NOTHING, row["snapshot"], row["floor"])
 
 

@@ -16,8 +16,8 @@ import structlog
 from moocflix.platform import spans
 from moocflix.platform.errors import Unavailable
 from moocflix.platform.events.broker import Broker, Parcel
-from moocflix.platform.events.bus import Bus, Fetches, schema_of
 from moocflix.platform.events.envelope import Message, Topic
+from moocflix.platform.events.outboxes import Fetches, Outboxes, schema_of
 from moocflix.platform.events.postgres import BUCKETS, Batch, OutboxReader, Position
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.ids import new_id
@@ -65,17 +65,17 @@ class BucketRelay:
     """One bucket of one service's outbox."""
 
     def __init__(
-        self, bus: Fetches, broker: Sends, *, source: str, bucket: int, aliases: Mapping[str, Sequence[str]],
+        self, outboxes: Fetches, broker: Sends, *, source: str, bucket: int, aliases: Mapping[str, Sequence[str]],
         settings: EventsSettings,
     ) -> None:  # fmt: skip
         """`aliases` are the other names of topics under which an event goes out too."""
         self._name = f"{source}/{bucket}"
-        self._bus = bus
+        self._outboxes = outboxes
         self._broker = broker
         self._bucket = bucket
         self._aliases = aliases
         self._lease_seconds = settings.lease_seconds
-        self._reader = OutboxReader(bus, source=source, bucket=bucket, batch=settings.relay_batch)
+        self._reader = OutboxReader(outboxes, source=source, bucket=bucket, batch=settings.relay_batch)
         self._take, self._mark, self._let_go = (
             sql.format(schema=schema_of(source)) for sql in (_TAKE, _MARK, _RELEASE)
         )
@@ -105,7 +105,7 @@ class BucketRelay:
         token, self._token = self._token, None
         if token is not None:
             with suppress(Unavailable):
-                await self._bus.fetch(self._let_go, self._bucket, token)
+                await self._outboxes.fetch(self._let_go, self._bucket, token)
 
     async def _send(self, messages: Sequence[Message]) -> None:
         begun = [_span(message) for message in messages] if spans.is_on() else []
@@ -122,7 +122,7 @@ class BucketRelay:
         if self._token is not None and monotonic() - self._renewed < self._lease_seconds / 3:
             return True
         began = monotonic()
-        rows = await self._bus.fetch(self._take, self._bucket, self._holder, self._lease_seconds)
+        rows = await self._outboxes.fetch(self._take, self._bucket, self._holder, self._lease_seconds)
         if not rows:
             self._token = None
             return False
@@ -138,7 +138,7 @@ class BucketRelay:
         if not batch.messages and not batch.more and monotonic() - self._marked < _MARK_SECONDS:
             return True
         self._marked = monotonic()
-        return bool(await self._bus.fetch(self._mark, self._bucket, self._token, at.old, at.new, at.last_seq))
+        return bool(await self._outboxes.fetch(self._mark, self._bucket, self._token, at.old, at.new, at.last_seq))
 
     def _parcels(self, message: Message) -> list[Parcel]:
         return [
@@ -158,7 +158,7 @@ class Relay:
     def __init__(
         self,
         sources: Sequence[str],
-        buses: Mapping[str, Bus],
+        outboxes: Mapping[str, Outboxes],
         broker: Broker,
         *,
         topics: Sequence[Topic[Any]],
@@ -170,12 +170,12 @@ class Relay:
         self._topics = topics
         self._groups = groups
         self._lease_seconds = settings.lease_seconds
-        self._buses = tuple(dict.fromkeys(buses[source] for source in sources))
+        self._outboxes = tuple(dict.fromkeys(outboxes[source] for source in sources))
         aliases = {topic.name: topic.aliases for topic in topics} if settings.aliases else {}
         self._buckets = {
             source: [
                 BucketRelay(
-                    buses[source], broker, source=source, bucket=bucket, aliases=aliases,
+                    outboxes[source], broker, source=source, bucket=bucket, aliases=aliases,
                     settings=settings,
                 )
                 for bucket in range(BUCKETS)
@@ -183,12 +183,12 @@ class Relay:
             for source in sources
         }  # fmt: skip
         self._news = {source: [asyncio.Event() for _ in buckets] for source, buckets in self._buckets.items()}
-        for bus in self._buses:
-            bus.listen(self._wake)
+        for each in self._outboxes:
+            each.listen(self._wake)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relay until `stop` is set. Raises what a part of it died of."""
-        tasks = [asyncio.create_task(bus.run()) for bus in self._buses]
+        tasks = [asyncio.create_task(each.run()) for each in self._outboxes]
         relaying = asyncio.create_task(self._relay())
         stopped = asyncio.create_task(stop.wait())
         try:
@@ -214,8 +214,8 @@ class Relay:
         for buckets in self._buckets.values():
             for bucket in buckets:
                 await bucket.leave()
-        for bus in self._buses:
-            await bus.close()
+        for each in self._outboxes:
+            await each.close()
         await self._broker.close()
 
     async def _relay(self) -> None:

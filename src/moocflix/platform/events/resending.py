@@ -8,9 +8,9 @@ from moocflix.platform import leases
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.events import copies
 from moocflix.platform.events.broker import Broker, topics_of_group
-from moocflix.platform.events.bus import Fetches
 from moocflix.platform.events.groups import forget, oldest_after, to_rewind
 from moocflix.platform.events.inbox import LEASE
+from moocflix.platform.events.outboxes import Fetches
 from moocflix.platform.events.postgres import OutboxReader, Position, since
 from moocflix.platform.ids import new_id
 from moocflix.platform.service import Service
@@ -21,7 +21,7 @@ _BATCH = 500
 async def rewind(
     service: Service,
     database: Database,
-    buses: Mapping[str, Fetches],
+    outboxes: Mapping[str, Fetches],
     broker: Broker,
     *,
     time: datetime | None,
@@ -34,18 +34,18 @@ async def rewind(
     """
     chosen = to_rewind(service, sources)
     begin = datetime.min.replace(tzinfo=UTC) if time is None else time
-    starts = {name: await since(buses[name], source=name, time=begin) for name in chosen}
+    starts = {name: await since(outboxes[name], source=name, time=begin) for name in chosen}
     await broker.prepare((), {service.name: topics_of_group(service.reactions)})
     async with database.transaction() as tx:
         await leases.seize(tx, LEASE, holder=new_id())
         for name, start in starts.items():
-            await forget(tx, name, await oldest_after(buses[name], name, start.last_seq))
+            await forget(tx, name, await oldest_after(outboxes[name], name, start.last_seq))
         await copies.start_anew(tx, service, owners=chosen)
         tx.wake()
     for name, start in starts.items():
         # Looked at anew: what was published and handled since the first look has been forgotten, too.
-        now = await since(buses[name], source=name, time=begin)
-        reader = OutboxReader(buses[name], source=name, topics=chosen[name], batch=_BATCH)
+        now = await since(outboxes[name], source=name, time=begin)
+        reader = OutboxReader(outboxes[name], source=name, topics=chosen[name], batch=_BATCH)
         await _send(reader, replace(now, last_seq=min(start.last_seq, now.last_seq)), service.name, broker)
     return list(chosen)
 

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 
 from moocflix.platform import leases
 from moocflix.platform.database.connect import Connection, connect_for_command
-from moocflix.platform.events.bus import schema_of
 from moocflix.platform.events.inbox import LEASE
+from moocflix.platform.events.outboxes import schema_of
 from moocflix.platform.ids import new_id
 
 

@@ -50,13 +50,13 @@ def schema_of(service: str) -> str:
     return f'"{quoted}"'
 
 
-def by_database(names: Iterable[str], url_of: Callable[[str], str], *, poll: float) -> "dict[str, Bus]":
+def by_database(names: Iterable[str], url_of: Callable[[str], str], *, poll: float) -> "dict[str, Outboxes]":
     """One connection to each database that holds some of these services; by service."""
     held: dict[str, list[str]] = {}
     for name in dict.fromkeys(names):
         held.setdefault(url_of(name), []).append(name)
-    buses = {url: Bus(url, services=services, poll_seconds=poll) for url, services in held.items()}
-    return {name: buses[url] for url, services in held.items() for name in services}
+    outboxes = {url: Outboxes(url, services=services, poll_seconds=poll) for url, services in held.items()}
+    return {name: outboxes[url] for url, services in held.items() for name in services}
 
 
 class Fetches(Protocol):
@@ -66,7 +66,7 @@ class Fetches(Protocol):
         """All rows. Raises Unavailable."""
 
 
-class Bus:
+class Outboxes:
     """The outboxes of one database, and the agendas of the services in it."""
 
     def __init__(self, dsn: str, *, services: Sequence[str], poll_seconds: float = 1.0) -> None:
