@@ -23,6 +23,7 @@ from moocflix.entrypoints.services import SERVICES
 from moocflix.entrypoints.settings import ServiceSettings
 from moocflix.platform.client import InternalClient
 from moocflix.platform.errors import Unavailable
+from moocflix.platform.events.settings import KafkaSettings
 from moocflix.platform.http.routes import route_of
 from moocflix.platform.postgres_address import ServerAddress
 from moocflix.platform.process import ProcessMark
@@ -196,6 +197,7 @@ def test_proxies_before_the_gateway_are_believed_too(tmp_path: Path) -> None:
 def test_what_the_operator_has_set_and_is_not_used_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOOCFLIX_DATABASE_USERS_DIRECT_URL", "postgresql://a@elsewhere/b")
     unused = {"DATABASE_URL": "postgresql://a@elsewhere/b", "CACHE_URL": "redis://elsewhere", "EVENTS_BUS": "rabbitmq"}
+    unused |= {"KAFKA_USER": "somebody", "KAFKA_PASSWORD": "of another Kafka", "KAFKA_TLS": "true"}
     settings = settings_of(tmp_path, **unused, HTTP_WORKERS="1", HTTP_TRUSTED_PROXIES="192.0.2.7", INTERNAL_PORT="9")
     layout = Layout(settings, NAMES)
     databases = layout.databases(ServerAddress("127.0.0.1", 5432, "postgres", "secret"))
@@ -204,6 +206,8 @@ def test_what_the_operator_has_set_and_is_not_used_is_told(tmp_path: Path, monke
     assert "MOOCFLIX_DATABASE_USERS_DIRECT_URL" not in layout.environment(databases)
     # Several of them would share a port.
     told = layout.environment(databases)
+    kafka = load(environ={"MOOCFLIX_CONFIG": os.devnull, **told}).of(KafkaSettings)
+    assert (kafka.user, str(kafka.password), kafka.tls, kafka.replicas) == ("", "", False, 1)
     assert (told["MOOCFLIX_HTTP_WORKERS"], told["MOOCFLIX_HEALTH_PORT"]) == ("1", "0")
 
 

@@ -137,6 +137,12 @@ class Layout:
             "MOOCFLIX_CACHE_URL": self.valkey_url,
             "MOOCFLIX_EVENTS_BUS": "kafka",
             "MOOCFLIX_KAFKA_SERVERS": self.kafka_servers,
+            # One broker, without TLS and login, on the loopback address.
+            "MOOCFLIX_KAFKA_REPLICAS": "1",
+            "MOOCFLIX_KAFKA_TLS": "false",
+            "MOOCFLIX_KAFKA_CA_FILE": "",
+            "MOOCFLIX_KAFKA_USER": "",
+            "MOOCFLIX_KAFKA_PASSWORD": "",
             # Each has a listener for internal calls beside its port.
             "MOOCFLIX_HTTP_WORKERS": "1",
             # It is the supervisor who looks after workers and relays.
