@@ -379,6 +379,9 @@ async def test_the_machines_of_a_network_may_read_the_metrics(start: Callable[..
     statuses = {"10.1.255.254": 200, "::ffff:10.1.0.1": 200, "2001:db8::9": 200, "10.2.0.1": 404, "2001:db9::9": 404}
     for address, status in statuses.items():
         assert await metrics_status(probe, address, {}) == status, address
+    probe = await start(MOOCFLIX_HTTP_METRICS_FROM="::ffff:10.1.0.0/112,::/0")
+    assert await metrics_status(probe, "10.1.0.9", {}) == 200
+    assert await metrics_status(probe, "10.2.0.9", {}) == 404
 
 
 async def test_processes_that_share_a_port_keep_their_numbers_apart(start: Callable[..., Awaitable[Probe]]) -> None:

@@ -5,6 +5,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 _LONGEST = 64
 _KEEP = 1000
+_MAPPED_BITS = 96
+"""Of `::ffff:0:0/96`, in which IPv6 tells of IPv4 (RFC 4291, 2.5.5.2)."""
 
 
 class Networks:
@@ -39,9 +41,13 @@ class Networks:
 
 def _network(part: str) -> IPv4Network | IPv6Network:
     try:
-        return ip_network(part)
+        network = ip_network(part)
     except ValueError as error:
         raise ValueError(f"{error}; expected an address or a network such as 10.0.0.0/8") from None
+    first = _plain(network.network_address)
+    if first.version == network.version or network.prefixlen < _MAPPED_BITS:
+        return network
+    return ip_network((int(first), network.prefixlen - _MAPPED_BITS))
 
 
 def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
