@@ -105,6 +105,15 @@ class TestValkey(LimiterSuite):
         assert sum(verdict.allowed for verdict in verdicts) == 20
         assert await limiter.fault() is None
 
+    async def test_nobody_waits_for_one_that_is_closed(self, limiter: Limiter, server: Server) -> None:
+        server.freeze()
+        hits = [asyncio.create_task(limiter.hit(f"api:{n}", limit=3, window=60)) for n in range(250)]
+        await asyncio.sleep(0.05)
+        await limiter.close()
+        async with asyncio.timeout(10):
+            assert all(verdict.allowed for verdict in await asyncio.gather(*hits))
+        server.thaw()
+
     async def test_nothing_is_left_of_a_key_after_its_time(self, limiter: ValkeyLimiter) -> None:
         before, key = set(await limiter._client.keys("*")), f"media:{uuid4()}"  # noqa: SLF001
         await limiter.hit(key, limit=1, window=0.1)

@@ -112,6 +112,9 @@ class ValkeyLimiter:
                         hit.answer(answer)
         finally:
             self._sending = None
+            for hit in self._waiting:
+                hit.answer(None)
+            self._waiting = []
 
     async def _answers(self, hits: list["_Hit"]) -> list[bytes]:
         """One for each; none at all where the server is away."""
