@@ -72,9 +72,12 @@ class DatabaseUnusable(OperatorError):
 
 
 async def connect_for_command(dsn: str) -> Connection:
-    """A connection for what somebody does by hand. Raises DatabaseUnusable."""
+    """A connection for what somebody does by hand. Raises DatabaseUnusable.
+
+    Without a service's short time limits: a server that takes no more rows for a while is waited for.
+    """
     try:
-        return await connect(dsn)
+        return await asyncpg.connect(dsn)
     except STATEMENT_FAILED as error:
         raise DatabaseUnusable(dsn, error) from error
 
