@@ -75,8 +75,9 @@ class Kafka:
             await sender.close()
 
     def _make(self, names: Sequence[str]) -> None:
-        admin = AdminClient(self._client.config)
+        admin = None
         try:
+            admin = AdminClient(self._client.config)
             missing = set(names) - set(admin.list_topics(timeout=_ADMIN_SECONDS).topics)
             made = [new_topic(name, self._settings) for name in sorted(missing)]
             for future in admin.create_topics(made).values() if made else ():
