@@ -65,7 +65,9 @@ async def _say(metrics: Shows | None, reader: asyncio.StreamReader, writer: asyn
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, TimeoutError):
             async with asyncio.timeout(_PROBE_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
-            status, text = await _answer(head, str(writer.get_extra_info("peername")[0]), metrics)
+            # There is none where the connection has gone already.
+            address, *_ = writer.get_extra_info("peername") or ("",)
+            status, text = await _answer(head, str(address), metrics)
             writer.write(_HEAD % (status, CONTENT_TYPE_LATEST.encode(), len(text)) + text)
             async with asyncio.timeout(_PROBE_SECONDS):
                 await writer.drain()
