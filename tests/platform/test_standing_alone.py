@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -20,9 +21,19 @@ from moocflix.platform.events.envelope import Topic
 from moocflix.platform.events.groups import topics_by_source
 from moocflix.platform.local_servers.child import free_port
 from moocflix.platform.metrics import Metrics
+from moocflix.platform.migrations import migrate
 from moocflix.platform.settings import PlatformSettings, Settings, SettingsError
+from tests.databases import in_database
 
 OVER_A_BROKER = {"MOOCFLIX_EVENTS_BUS": "kafka", "MOOCFLIX_KAFKA_SERVERS": "127.0.0.1:9"}
+
+
+@pytest.fixture(scope="module")
+async def own_urls(urls: DatabaseUrls) -> DatabaseUrls:
+    """A database of their own: a worker makes timetables, has copies filled, and has groups for itself."""
+    own = in_database(urls, f"alone_{uuid4().hex}")
+    await migrate(own, SERVICES)
+    return own
 
 
 @asynccontextmanager
@@ -66,10 +77,10 @@ async def answered(url: str, process: asyncio.subprocess.Process, fits: Callable
     ],
 )
 async def test_it_says_that_it_lives_and_ends_well_when_told_to(
-    settings: Settings, urls: DatabaseUrls, command: str, port: str, variables: dict[str, str]
+    settings: Settings, own_urls: DatabaseUrls, command: str, port: str, variables: dict[str, str]
 ) -> None:
     ports = {name: str(free_port()) for name in (port, *(name for name, value in variables.items() if not value))}
-    async with started(command, settings, urls, **{**variables, **ports}) as process:
+    async with started(command, settings, own_urls, **{**variables, **ports}) as process:
         await answered(f"http://127.0.0.1:{ports[port]}/health/live", process, lambda status: status == 200)
         process.terminate()
         said = await process.communicate()
@@ -115,16 +126,13 @@ async def test_numbers_are_shown_only_to_whom_they_are_for_and_while_they_are_kn
     assert ('moocflix_consumer_lag{group="courses"} 7.0' in answer.text) == (known == "all")
 
 
-async def test_a_worker_says_how_far_its_groups_are_behind(settings: Settings, urls: DatabaseUrls) -> None:
+async def test_a_worker_says_how_far_its_groups_are_behind(settings: Settings, own_urls: DatabaseUrls) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     port = url.rpartition(":")[2]
-    async with started("work", settings, urls, MOOCFLIX_HEALTH_PORT=port) as process:
+    async with started("work", settings, own_urls, MOOCFLIX_HEALTH_PORT=port) as process:
         await answered(f"{url}/metrics", process, lambda status: status == 200)
         async with httpx.AsyncClient() as http:
             text = (await http.get(f"{url}/metrics")).text
-        # Killed, it would have its groups for itself until its leases end, and others use them, too.
-        process.terminate()
-        await process.communicate()
         for service in SERVICES:
             for source in topics_by_source(service):
                 assert f'moocflix_consumer_lag{{group="{service.name}",source="{source}"}}' in text
