@@ -197,7 +197,8 @@ async def somebody_waits_for(tx: Tx) -> None:
     """Return once another transaction waits for what this one holds."""
     async with asyncio.timeout(30):
         while not await tx.fetchval(
-            "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+            # Not pg_stat_activity: a transaction sees no connections there that came after its first look.
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
         ):
             await asyncio.sleep(0.01)
 
