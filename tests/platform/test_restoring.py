@@ -1,13 +1,15 @@
 """After a dump was restored, transaction ids are those of a cluster that is no more."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from uuid import UUID, uuid4
 
 import asyncpg
+import pytest
 
 from moocflix.platform.events.broker import Parcel
 from moocflix.platform.events.outboxes import Outboxes
-from moocflix.platform.events.postgres import BUCKETS
+from moocflix.platform.events.postgres import BUCKETS, PositionLost
 from moocflix.platform.events.relay import BucketRelay, Sends
 from moocflix.platform.events.restoring import reset_positions
 from moocflix.platform.events.settings import EventsSettings
@@ -36,6 +38,9 @@ async def test_after_a_restore_nothing_is_lost_and_nothing_happens_twice(office:
         f"UPDATE library.outbox SET xid = '{OLD}'",
         f"UPDATE archive.offsets SET old_snapshot = '{OLD}:{OLD}:'",
     )
+    # Read from there, all that is written would count as seen.
+    with pytest.raises(PositionLost, match="run `moocflix events after-restore`"):
+        await office.settle(archive())
     await reset_positions(dict.fromkeys(SERVICES, office.urls.owner_at(office.urls.admin)))
     await office.publish(book, 3)
     await office.settle(archive())
@@ -73,7 +78,8 @@ async def test_a_relay_that_runs_meanwhile_sends_what_was_not_sent(office: PostO
 
     async def all_sent() -> bool:
         for relay in relays:
-            await relay.step()
+            with suppress(PositionLost):
+                await relay.step()
         return book in sent.keys
 
     assert not await all_sent()

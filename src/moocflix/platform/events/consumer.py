@@ -11,7 +11,7 @@ from moocflix.platform import leases
 from moocflix.platform.events.inbox import LEASE, TOGETHER, Inbox, LeaseLost
 from moocflix.platform.events.postgres import Batch, OutboxReader, Position, positions, save
 from moocflix.platform.events.settings import EventsSettings
-from moocflix.platform.failures import HINDERED
+from moocflix.platform.failures import HINDERED, describe
 from moocflix.platform.ids import new_id
 from moocflix.platform.service import Service, ServiceContext
 from moocflix.platform.waiting import wait_at_most
@@ -68,7 +68,7 @@ class Consumer:
                     await self._until_quiet()
                     pause = _FIRST_PAUSE
                 except HINDERED as error:
-                    _log.warning("group.paused", group=self.group, error=type(error).__name__, seconds=pause)
+                    _log.warning("group.paused", group=self.group, error=describe(error), seconds=pause)
                     await self._again_after(pause)
                     pause = min(pause * 2, _LONGEST_PAUSE)
         finally:

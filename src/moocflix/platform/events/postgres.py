@@ -14,6 +14,7 @@ from typing import Any
 import asyncpg
 
 from moocflix.platform.database.transaction import Reader
+from moocflix.platform.errors import Unavailable
 from moocflix.platform.events.envelope import Message
 from moocflix.platform.events.outboxes import NOTHING, Fetches, schema_of
 
@@ -119,6 +120,13 @@ class Batch:
     more: bool
 
 
+class PositionLost(Unavailable):
+    """The position is of a cluster that is no more: what is written now would count as seen."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(f"The log of {source} was restored from a dump: run `moocflix events after-restore`.")
+
+
 class OutboxReader:
     """One source's outbox, as one group reads it."""
 
@@ -149,11 +157,13 @@ class OutboxReader:
         self._floor = _FLOOR.format(**names)
 
     async def read(self, position: Position) -> Batch:
-        """What comes after `position`. Raises Unavailable."""
+        """What comes after `position`. Raises Unavailable, and PositionLost."""
         if position.new is not None:
             return await self._within(position, position.new)
         rows = await self._outboxes.fetch(self._open, position.old, self._wanted, self._batch)
         snapshot: str = rows[0]["snapshot"]
+        if _end(snapshot) < _end(position.old):
+            raise PositionLost(self.source)
         # One row without an event stands for none.
         found = sorted((row for row in rows if row["seq"] is not None), key=lambda row: row["seq"])
         if len(found) < self._batch:
@@ -198,6 +208,11 @@ class OutboxReader:
             correlation_id=row["correlation_id"],
             traceparent=row["traceparent"],
         )
+
+
+def _end(snapshot: str) -> int:
+    """The first transaction id that nobody had when the snapshot was taken: it never falls (`xmin:xmax:…`)."""
+    return int(snapshot.split(":")[1])
 
 
 def _selection(topics: Sequence[str] | None, bucket: int | None) -> tuple[str, list[Any]]:
