@@ -21,13 +21,14 @@ from moocflix.platform.errors import OperatorError, Refusal
 from moocflix.platform.events.groups import topics_by_source
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.migrations import migrate
-from moocflix.platform.moving import SchemasDiffer, TargetInUse, move_tables
+from moocflix.platform.moving import Interrupted, SchemasDiffer, TargetInUse, move_tables
 from moocflix.platform.secrets import Secrets
 from moocflix.platform.settings import HttpSettings, PlatformSettings, Settings, SettingsError, load
 from moocflix.platform.storage.local import LocalStorage
 from moocflix.platform.storage.s3 import S3Storage
 from tests.databases import in_database
 from tests.factories.platform import TestPlatform, data_of
+from tests.waiting import until
 
 NAMES = [service.name for service in SERVICES]
 
@@ -196,6 +197,33 @@ async def test_a_target_that_was_not_migrated_is_refused(
     await owner.close()
     with pytest.raises(SchemasDiffer, match="schema of content"):
         await move_tables(routes(NAMES, urls, elsewhere))
+
+
+# Of those who wait for this connection's locks.
+END = """
+SELECT bool_or(pg_terminate_backend(pid)) FROM pg_locks
+ WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))
+"""
+
+
+@pytest.mark.parametrize("side", ["here", "there"])
+async def test_a_move_whose_database_is_lost_says_so_and_can_be_begun_again(
+    platform: TestPlatform, urls: DatabaseUrls, elsewhere: DatabaseUrls, side: str
+) -> None:
+    await platform.person()
+    other = await asyncpg.connect((urls if side == "here" else elsewhere).admin_of("users"))
+
+    async def lose() -> None:
+        async with other.transaction():
+            await other.execute("LOCK TABLE users.users")
+            await until(lambda: other.fetchval(END))
+
+    losing = asyncio.create_task(lose())
+    with pytest.raises(Interrupted, match=r"The rows of users have not moved: .* Begin again with --replace"):
+        await move_tables(routes(NAMES, urls, elsewhere))
+    await losing
+    await other.close()
+    assert (await move_tables(routes(NAMES, urls, elsewhere), replace=True))["users"] > 0
 
 
 async def pieces(*parts: bytes) -> AsyncIterator[bytes]:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from moocflix.platform.database.connect import Connection, connect_for_command
-from moocflix.platform.errors import Conflict
+from moocflix.platform.database.connect import STATEMENT_FAILED, Connection, connect_for_command
+from moocflix.platform.errors import Conflict, OperatorError
 from moocflix.platform.events.outboxes import schema_of
 from moocflix.platform.events.restoring import reset_positions
 
@@ -63,6 +63,14 @@ class SchemasDiffer(Conflict):
         )
 
 
+class Interrupted(OperatorError):
+    """A database was lost, or refused a row, in the middle."""
+
+    def __init__(self, service: str, fault: BaseException) -> None:
+        said = str(fault) or type(fault).__name__
+        super().__init__(f"The rows of {service} have not moved: {said}. Begin again with --replace.")
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
     """Where one service's schema moves from and to: URLs of its owner on either side."""
@@ -76,23 +84,39 @@ async def move_tables(routes: Sequence[Route], *, replace: bool = False) -> dict
     """Move all rows, and set readers to where they lose nothing; the number of rows by service.
 
     Nobody may write on either side meanwhile. Stopped halfway it may be begun again, with `replace`. Raises
-    TargetInUse, SchemasDiffer and DatabaseUnusable before anything is written.
+    TargetInUse, SchemasDiffer and DatabaseUnusable before anything is written, and Interrupted.
     """
     for route in routes:
         async with _connected(route.source) as source, _connected(route.target) as target:
             await _check(route.service, source, target, replace=replace)
     moved = {}
     for route in routes:
-        async with (
-            _connected(route.source) as source,
-            _connected(route.target) as target,
-            # All tables as of one moment.
-            source.transaction(isolation="repeatable_read", readonly=True),
-            target.transaction(),
-        ):
-            moved[route.service] = await _move_schema(route.service, source, target)
+        try:
+            moved[route.service] = await _move_service(route)
+        except (*STATEMENT_FAILED, ExceptionGroup) as error:
+            fault = _first(error)
+            if not isinstance(fault, STATEMENT_FAILED):
+                raise
+            raise Interrupted(route.service, fault) from error
     await reset_positions({route.service: route.target for route in routes})
     return moved
+
+
+async def _move_service(route: Route) -> int:
+    async with (
+        _connected(route.source) as source,
+        _connected(route.target) as target,
+        # All tables as of one moment.
+        source.transaction(isolation="repeatable_read", readonly=True),
+        target.transaction(),
+    ):
+        return await _move_schema(route.service, source, target)
+
+
+def _first(error: Exception) -> Exception:
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error
 
 
 @asynccontextmanager
