@@ -1,11 +1,9 @@
 """What every bus keeps: all events, in order for each key, each with one effect, whatever dies meanwhile."""
 
 import asyncio
-from dataclasses import replace
 
 from moocflix.platform.database.transaction import Tx
 from moocflix.platform.events import dead_letters, groups, resending
-from moocflix.platform.events.broker import topics_of_group
 from moocflix.platform.events.envelope import Message
 from moocflix.platform.service import Reaction
 from moocflix.platform.trace import Trace, set_trace
@@ -66,19 +64,15 @@ async def test_workers_that_come_and_go_lose_nothing_and_keep_the_order(bus: Bus
     assert each_in_order(await bus.effects(shelf), shelf, versions)
 
 
-async def test_a_rewound_group_gets_everything_again_and_no_other_does(bus: BusOffice) -> None:
+async def test_a_rewound_group_gets_everything_again(bus: BusOffice) -> None:
     shelf, versions = books(3), range(1, 6)
     service = archive(reactions=(Reaction(topic=BOOK_CREATION, run=copy_book), Reaction(topic=BOOK_UPDATE, run=note)))
-    other = replace(service, name="stranger")
     buses = {"library": bus.outboxes()}
     async with bus.at_work(service):
         await bus.publish(shelf, versions)
         await bus.handled(shelf, 15)
         if bus.relayed:
-            broker = bus.broker()
-            await resending.rewind(service, bus.archive, buses, broker, time=None)
-            others = await broker.waiting("stranger", topics_of_group(other.reactions))
-            assert all(one.messages == 0 for one in others if "replay" in one.address or one.address.startswith("mo"))
+            await resending.rewind(service, bus.archive, buses, bus.broker(), time=None)
         else:
             await groups.rewind(service, bus.archive, buses, time=None)
         await bus.handled(shelf, 30)

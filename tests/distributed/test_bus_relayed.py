@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from secrets import token_hex
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
@@ -12,13 +12,13 @@ from msgspec.structs import replace
 
 from moocflix.platform.clock import utc_now
 from moocflix.platform.database.transaction import Tx
-from moocflix.platform.events import dead_letters
+from moocflix.platform.events import dead_letters, resending
 from moocflix.platform.events.broker import Parcel
 from moocflix.platform.events.envelope import Message
 from moocflix.platform.events.relay import Relay
 from moocflix.platform.events.unsent import unsent
 from tests.distributed.bus_office import BusOffice, books, each_in_order, on_update
-from tests.platform.post_office import BookState, archive, note
+from tests.platform.post_office import BOOK_CREATION, BOOK_UPDATE, BookState, archive, note
 from tests.waiting import until
 
 pytestmark = pytest.mark.parametrize("carrier", ["kafka", "rabbitmq"], indirect=True)
@@ -34,6 +34,37 @@ async def test_what_comes_twice_has_one_effect(bus: BusOffice) -> None:
         await bus.publish(shelf, [6])
         await bus.handled(shelf, 12)
     assert each_in_order(await bus.effects(shelf), shelf, range(1, 7))
+
+
+async def received(bus: BusOffice, group: str, shelf: Sequence[UUID], *, last: int) -> list[tuple[UUID, int]]:
+    """What comes to a group of these books, up to this version of each."""
+    found: list[tuple[UUID, int]] = []
+    keys = set(map(str, shelf))
+    subscription = bus.broker().subscribe(group, [BOOK_CREATION, BOOK_UPDATE])
+    try:
+        async with asyncio.timeout(40):
+            while not {(book, last) for book in shelf} <= set(found):
+                messages = [message for delivery in await subscription.receive(1) for message in delivery.messages]
+                states = [msgspec.json.decode(one.data, type=BookState) for one in messages if one.key in keys]
+                found += [(state.book_id, state.version) for state in states]
+    finally:
+        await subscription.close()
+    return found
+
+
+async def test_what_a_rewound_group_gets_again_comes_to_no_other(bus: BusOffice) -> None:
+    shelf, service, broker = books(3), archive(), bus.broker()
+    other = f"other-{uuid4().hex}"
+    await broker.prepare((), {other: [BOOK_CREATION, BOOK_UPDATE]})
+    async with bus.at_work(service):
+        await bus.publish(shelf, range(1, 6))
+        await bus.handled(shelf, 15)
+        await resending.rewind(service, bus.archive, {"library": bus.outboxes()}, broker, time=None)
+        await bus.handled(shelf, 30)
+        # For each book behind everything that was sent again.
+        await bus.publish(shelf, [6])
+        await bus.handled(shelf, 33)
+    assert each_in_order(await received(bus, other, shelf, last=6), shelf, range(1, 7))
 
 
 def sent_by(relay: Relay) -> list[Parcel]:
