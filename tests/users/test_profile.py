@@ -1,14 +1,27 @@
 """Profiles: who may see and change what, and what ends with a new password."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
+from moocflix.platform.database.urls import DatabaseUrls
+from moocflix.platform.settings import Settings, load
 from tests.factories.platform import PASSWORD, Person, TestPlatform, data_of
 from tests.users.conftest import LOGIN, PROFILE, UPDATE, events, known_everywhere, refusal
 
 NEW_PASSWORD = "another good password"
+
+
+@pytest.fixture
+async def strict(settings: Settings, urls: DatabaseUrls, platform: TestPlatform) -> AsyncIterator[TestPlatform]:
+    """The same platform, with four requests of the class auth a minute for each address."""
+    environ = {**settings._environ, "MOOCFLIX_HTTP_AUTH_LIMIT": "4"}  # noqa: SLF001 - the same settings, but for this
+    strict = TestPlatform(load(environ=environ), urls)
+    await strict.start()
+    yield strict
+    await strict.stop()
 
 
 @pytest.fixture
@@ -183,3 +196,17 @@ async def test_changes_at_once_are_all_there(ada: Person) -> None:
     shown = {name: profile[name] for body in bodies for name in body}
     assert shown == {name: value for body in bodies for name, value in body.items()}
     assert response.headers["etag"] == '"4"'
+
+
+async def test_changes_from_one_address_are_counted_together_whoever_makes_them(
+    platform: TestPlatform, strict: TestPlatform, ada: Person
+) -> None:
+    people = [ada, await platform.person()]
+    passwords = [PASSWORD, NEW_PASSWORD]
+    statuses = []
+    for number in range(6):
+        current, new = passwords[number // 2 % 2], passwords[number // 2 % 2 - 1]
+        body = {"password": new, "currentPassword": current}
+        answer = await strict.http.put(UPDATE, json=body, headers=people[number % 2].headers)
+        statuses.append(answer.status_code)
+    assert statuses == [200] * 4 + [429] * 2

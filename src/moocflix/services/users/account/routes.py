@@ -61,6 +61,8 @@ async def profile(request: Request) -> Reply[ProfileOut]:
 @put(
     ["/api/v1/users/profile/update", "/api/auth/user/profile"],
     who=CALLER,
+    # A new password takes two computations of the hash, as dear as a login and a signup together.
+    rate="auth",
     summary="Change my profile",
     refusals=(403, 404, 409, 412, 503),
 )
