@@ -81,6 +81,19 @@ def test_it_refuses_a_claim_that_is_wrong_or_missing(keys: ServiceKeys, changes:
         ServiceTokenVerifier(keys).verify(forged(keys, **changes), audience="users")
 
 
+def test_it_refuses_one_that_was_made_for_later(keys: ServiceKeys) -> None:
+    later = int((clock.utc_now() + timedelta(days=3650)).timestamp())
+    with pytest.raises(ServiceTokenRefused):
+        ServiceTokenVerifier(keys).verify(forged(keys, iat=later, exp=later + 60), audience="users")
+
+
+def test_a_clock_that_is_some_seconds_ahead_makes_good_ones(keys: ServiceKeys) -> None:
+    clock.turn(timedelta(seconds=9))
+    token = ServiceTokenSigner("courses", keys).token(audience="users")
+    clock.reset()
+    assert ServiceTokenVerifier(keys).verify(token, audience="users").name == "courses"
+
+
 @pytest.mark.parametrize("text", ["", "a.b.c", "é.ü.ö", "e30.e30."])
 def test_it_refuses_any_other_text(keys: ServiceKeys, text: str) -> None:
     with pytest.raises(ServiceTokenRefused):

@@ -152,11 +152,11 @@ class ServiceTokenVerifier:
             if key is None:
                 raise ServiceTokenRefused
             claims = jwt.decode(token, key, algorithms=["EdDSA"], issuer=issuer, audience=audience, options=_OPTIONS)
-            issued_at, expires_at = claims["iat"], claims["exp"]
-            if claims["typ"] != TYPE or type(issued_at) is not int or type(expires_at) is not int:
+            expires_at = claims["exp"]
+            if claims["typ"] != TYPE or type(expires_at) is not int:
                 raise ServiceTokenRefused
-            # Whoever holds a key may not make a token that outlives the others.
-            if expires_at - issued_at > LIFETIME.total_seconds():
+            # Whoever holds a key for a moment may not make a token that outlives the others, nor one for later.
+            if expires_at - utc_now().timestamp() > (LIFETIME + LEEWAY).total_seconds():
                 raise ServiceTokenRefused
             return ServicePrincipal(issuer), float(expires_at)
         except (jwt.InvalidTokenError, ValueError, TypeError, RecursionError):
