@@ -9,6 +9,8 @@ import pytest
 
 from moocflix.entrypoints.settings import SECTIONS, check_settings
 from moocflix.platform.settings import HttpSettings, PlatformSettings, Settings, SettingsError, load
+from moocflix.services.content.settings import ContentSettings
+from moocflix.services.users.settings import UsersSettings
 from tests.contracts.configuration_page import sections
 
 
@@ -29,6 +31,15 @@ def test_a_bad_value_stops_the_start_with_a_sentence(tmp_path: Path, command: st
     assert done.returncode == 1
     assert done.stderr == "moocflix: Setting MOOCFLIX_ENROLLMENTS_BATCH cannot be used: Expected `int` >= 1.\n"
     assert not (tmp_path / "data").exists()
+
+
+def test_an_ended_session_is_remembered_for_longer_than_a_player_may_go_on() -> None:
+    longest = 24 * 3600
+    load(environ={"MOOCFLIX_CONTENT_PLAYBACK_SECONDS": str(longest)}).of(ContentSettings)
+    with pytest.raises(SettingsError, match="<= 86400"):
+        load(environ={"MOOCFLIX_CONTENT_PLAYBACK_SECONDS": str(longest + 1)}).of(ContentSettings)
+    with pytest.raises(SettingsError, match=r"MOOCFLIX_USERS_REVOCATION_HOURS cannot be used: Expected `int` >= 25"):
+        load(environ={"MOOCFLIX_USERS_REVOCATION_HOURS": str(longest // 3600)}).of(UsersSettings)
 
 
 def test_reading_all_settings_loads_nothing_that_only_their_users_need() -> None:

@@ -24,7 +24,8 @@ class UsersSettings(Section, frozen=True, kw_only=True):
     ] = 180
     revocation_hours: Annotated[
         int,
-        Meta(ge=1, le=720, description="How long an ended session is remembered: no token of one may count longer."),
+        # A player's token counts for a day at most, and an hour more for clocks that differ and rows that go late.
+        Meta(ge=25, le=720, description="How long an ended session is remembered: no token of one may count longer."),
     ] = 26
     password_memory_kib: Annotated[int, Meta(ge=8, description="argon2id: memory of one computation, in KiB.")] = 19_456
     password_passes: Annotated[int, Meta(ge=1, description="argon2id: passes over that memory.")] = 2
