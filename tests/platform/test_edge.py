@@ -334,6 +334,19 @@ async def test_each_token_in_a_path_has_its_own_limit_and_made_up_ones_share_the
     assert statuses == [401, 401, 401, 429, 200, 200, 200, 429, 200, 429]
 
 
+async def test_addresses_of_one_ipv6_line_share_a_limit_and_those_of_ipv4_do_not(
+    start: Callable[..., Awaitable[Probe]],
+) -> None:
+    probe = await start(MOOCFLIX_HTTP_API_LIMIT="1")
+    statuses = []
+    addresses = ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "::ffff:192.0.2.1", "192.0.2.2", "192.0.2.1")
+    for address in addresses:
+        transport = httpx.ASGITransport(probe.runtime.public, client=(address, 50_000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://probe") as http:
+            statuses.append((await http.get("/things")).status_code)
+    assert statuses == [200, 429, 200, 200, 200, 429]
+
+
 async def test_a_limit_is_counted_for_each_caller(start: Callable[..., Awaitable[Probe]]) -> None:
     probe = await start(MOOCFLIX_HTTP_API_LIMIT="3")
     answers = [await probe.http.get("/things") for _ in range(4)]

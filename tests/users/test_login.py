@@ -156,6 +156,13 @@ async def test_who_tries_on_and_on_from_one_address_keeps_the_owner_out_nowhere_
     assert (await platform.http.post(LOGIN, json=login(ada.email))).status_code == 200
 
 
+async def test_the_addresses_of_one_ipv6_line_are_one(platform: TestPlatform, ada: Person) -> None:
+    statuses = [(await try_from(f"2001:db8::{n:x}", platform, ada, times=1))[0] for n in range(1, 13)]
+    assert statuses == [401] * 10 + [429] * 2
+    assert await try_from("2001:db8:0:1::1", platform, ada, times=1) == [401]
+    assert (await platform.http.post(LOGIN, json=login(ada.email))).status_code == 200
+
+
 async def test_ten_addresses_use_up_the_tries_from_all(platform: TestPlatform, ada: Person) -> None:
     for number in range(10):
         assert set(await try_from(f"203.0.113.{number}", platform, ada, times=10)) == {401}

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 
 from moocflix.platform.database.urls import DatabaseUrls
@@ -196,6 +197,18 @@ async def test_changes_at_once_are_all_there(ada: Person) -> None:
     shown = {name: profile[name] for body in bodies for name in body}
     assert shown == {name: value for body in bodies for name, value in body.items()}
     assert response.headers["etag"] == '"4"'
+
+
+async def test_the_current_password_cannot_be_tried_from_all_of_an_ipv6_line(
+    platform: TestPlatform, ada: Person
+) -> None:
+    statuses = []
+    for number in range(12):
+        transport = httpx.ASGITransport(platform.runtime.public, client=(f"2001:db8::{number:x}", 50_000))
+        async with httpx.AsyncClient(transport=transport, base_url="http://platform") as http:
+            body = {"password": NEW_PASSWORD, "currentPassword": "wrong one"}
+            statuses.append((await http.put(UPDATE, json=body, headers=ada.headers)).status_code)
+    assert statuses == [403] * 10 + [429] * 2
 
 
 async def test_changes_from_one_address_are_counted_together_whoever_makes_them(

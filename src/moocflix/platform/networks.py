@@ -5,6 +5,8 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 _LONGEST = 64
 _KEEP = 1000
+_LINE_BITS = 64
+"""Of an IPv6 address: what one line is given at the least, so that whoever has one has all that begin with them."""
 _MAPPED_BITS = 96
 """Of `::ffff:0:0/96`, in which IPv6 tells of IPv4 (RFC 4291, 2.5.5.2)."""
 
@@ -37,6 +39,19 @@ class Networks:
         except ValueError:
             return False
         return any(address in network for network in self._networks)
+
+
+def line_of(address: str) -> str:
+    """What an address is counted as: itself, or its network where it is one of IPv6; what is no address, as it is."""
+    if ":" not in address:
+        return address
+    try:
+        plain = _plain(ip_address(address))
+    except ValueError:
+        return address
+    if isinstance(plain, IPv4Address):
+        return str(plain)
+    return str(ip_network((int(plain), _LINE_BITS), strict=False))
 
 
 def _network(part: str) -> IPv4Network | IPv6Network:

@@ -33,7 +33,7 @@ from moocflix.platform.http.reply import Answer, Headers, StreamAnswer, error_an
 from moocflix.platform.http.writes import FillCopy, Writes, translate
 from moocflix.platform.logs import RequestLine, log, log_request
 from moocflix.platform.metrics import Metrics
-from moocflix.platform.networks import Networks
+from moocflix.platform.networks import Networks, line_of
 from moocflix.platform.service import ServiceContext
 from moocflix.platform.settings import HttpSettings
 from moocflix.platform.spans import Span
@@ -174,7 +174,7 @@ class Edge:
         rate = call.route.rate
         if rate == "none":
             return
-        caller = call.client_address
+        caller = line_of(call.client_address)
         if rate == "media":
             counts, token = call.route.token_counts, call.scope["path_params"].get("token", "")
             # Made-up tokens have no allowance of their own.

@@ -11,6 +11,7 @@ from moocflix.platform.http.reply import NOT_KEPT, Reply, reply
 from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import delete, get, post, put
 from moocflix.platform.ids import new_id
+from moocflix.platform.networks import line_of
 from moocflix.services.users.account import operations, sql
 from moocflix.services.users.account.model import AccountNotFound, usernames_for
 from moocflix.services.users.account.operations import Proof
@@ -141,7 +142,7 @@ async def _proof(request: Request, current_password: str | None) -> Proof | None
     user_id, context = request.caller.id, request.context
     attempts = Attempts.of(context.settings.of(UsersSettings))
     name = LoginName(email_key=f"user {user_id}")
-    attempt = Attempt.on(name, address=request.client_address, attempts=attempts, now=request.now)
+    attempt = Attempt.on(name, address=line_of(request.client_address), attempts=attempts, now=request.now)
     await credential_sql.count_attempt(request.tx, attempt=attempt)
     held = await credential_sql.credentials_of(context.database.reader, user_id=user_id)
     known = None if held is None else held.password_hash

@@ -14,6 +14,7 @@ from moocflix.platform.http.pagination import Cursor, Limit, read_cursor
 from moocflix.platform.http.reply import NOT_KEPT, Reply, reply
 from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import delete, get, post
+from moocflix.platform.networks import line_of
 from moocflix.services.users.credential import sql as credential_sql
 from moocflix.services.users.credential.model import Attempt, Attempts
 from moocflix.services.users.session import operations, sql
@@ -45,7 +46,7 @@ async def login(request: Request, data: LoginIn) -> Reply[TokensOut]:
     context, session = request.context, session_for(request)
     signer = await context.part(CurrentSigner).get()
     attempts = Attempts.of(context.settings.of(UsersSettings))
-    attempt = Attempt.on(name, address=request.client_address, attempts=attempts, now=request.now)
+    attempt = Attempt.on(name, address=line_of(request.client_address), attempts=attempts, now=request.now)
     await credential_sql.count_attempt(request.tx, attempt=attempt)
     # Not in the transaction: it would hold a connection for as long as the password takes.
     credentials = await credential_sql.credentials(context.database.reader, name=name)
