@@ -123,6 +123,7 @@ async def test_what_is_no_event_of_ours_parks(bus: BusOffice) -> None:
         await until(lambda: bus.value("SELECT count(*) FROM dead_letters"))
         await bus.handled(shelf, 1)
         assert await bus.value("SELECT data FROM dead_letters") == {"unreadable": "this is no JSON"}
+        assert await bus.value("SELECT attempts FROM dead_letters") == 1
 
 
 async def test_nothing_that_strangers_send_holds_up_a_group(bus: BusOffice) -> None:

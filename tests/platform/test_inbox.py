@@ -16,6 +16,8 @@ from moocflix.platform import leases
 from moocflix.platform.clock import utc_now
 from moocflix.platform.database.transaction import Tx
 from moocflix.platform.errors import Unavailable
+from moocflix.platform.events import dead_letters
+from moocflix.platform.events.cloudevents import stand_in
 from moocflix.platform.events.envelope import Message
 from moocflix.platform.events.inbox import LEASE, Inbox
 from moocflix.platform.service import React, Reaction
@@ -88,7 +90,21 @@ async def test_data_that_the_database_cannot_keep_are_put_aside_by_their_beginni
     assert token is not None
     for _ in range(2):
         await Inbox(archive(), context).take([strange], token=token)
-    assert await value(office, "SELECT array_agg(data) FROM retries") == [{"unreadable": '{"title": 1e-20000}'}]
+    assert await value(office, "SELECT array_agg(data) FROM dead_letters") == [{"unreadable": '{"title": 1e-20000}'}]
+
+
+async def test_what_can_never_be_read_is_parked_at_the_first_try(office: PostOffice) -> None:
+    context, key = office.context("archive"), str(uuid4())
+    strange = stand_in("a place", topic="Book-Update", source="library", key=key, data=b"this is no JSON")
+    token = await leases.take(context.database.reader, LEASE, holder=uuid4(), seconds=60)
+    assert token is not None
+    await Inbox(archive(), context).take([strange], token=token)
+    tries = "SELECT array_agg(attempts) FROM dead_letters WHERE NOT EXISTS (SELECT FROM retries)"
+    assert await value(office, tries) == [1]
+    async with context.database.transaction() as tx:
+        assert await dead_letters.replay(tx) == 1
+    assert await Inbox(archive(), context).retry(token=token)
+    assert await value(office, tries) == [1]
 
 
 async def test_an_update_that_overtakes_its_creation_wins(office: PostOffice) -> None:

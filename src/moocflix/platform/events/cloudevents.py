@@ -18,6 +18,7 @@ NAMES = ("specversion", "id", "source", "type", "subject", "time", "correlationi
 _SOURCE = "/moocflix/"
 # So many digits a number of PostgreSQL may have after its point; jsonb refuses one that is written with more.
 _DECIMALS = 16_383
+_STANDS_IN = "unreadable"
 # Characters of an attribute, or of a key: the retry table has an index on two of them, which takes 2,704 bytes.
 _LONGEST = 250
 
@@ -78,8 +79,13 @@ def stand_in(place: str, *, topic: str, source: str, key: str, data: bytes) -> M
         subject=key[:_LONGEST],
         source=source,
         time=utc_now(),
-        data=msgspec.json.encode({"unreadable": text[:10_000]}),
+        data=msgspec.json.encode({_STANDS_IN: text[:10_000]}),
     )
+
+
+def stands_in(message: Message) -> bool:
+    """Whether it is such a message, also one that the database has kept meanwhile."""
+    return message.data.startswith(f'{{"{_STANDS_IN}":'.encode())
 
 
 def _text(value: str) -> str:

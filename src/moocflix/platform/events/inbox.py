@@ -16,7 +16,7 @@ import structlog
 from moocflix.platform.database.transaction import Tx
 from moocflix.platform.errors import CopyMissing
 from moocflix.platform.events import dead_letters
-from moocflix.platform.events.cloudevents import stand_in
+from moocflix.platform.events.cloudevents import stand_in, stands_in
 from moocflix.platform.events.copies import fill
 from moocflix.platform.events.envelope import Message
 from moocflix.platform.events.settings import EventsSettings
@@ -198,7 +198,7 @@ class Inbox:
                 error = later
             else:
                 return
-        self._report("event.failed", message, 1, error)
+        self._report(message, 1, error)
         try:
             await self._put_aside(message, token, error)
         except asyncpg.DataError as refused:
@@ -213,7 +213,7 @@ class Inbox:
             taken, _ = await self._mark(tx, [message], token)
             if message.id not in taken:
                 return
-            if self._settings.attempts == 1:
+            if self._is_last(message, 1):
                 await self._park(tx, message, 1, error)
             else:
                 await self._move(tx, message, attempts=1, error=error)
@@ -222,12 +222,11 @@ class Inbox:
         """A later try failed: the key waits longer, or goes on without this message."""
         if isinstance(error, CopyMissing):
             await fill(self._service, self._context, error.entity, error.entity_id)
-        last = attempts >= self._settings.attempts
-        self._report("event.parked" if last else "event.failed", message, attempts, error)
+        self._report(message, attempts, error)
         async with self._database.transaction() as tx:
             if not await tx.execute(_FAIL_AGAIN, message.id, attempts, describe(error)):
                 return
-            if last:
+            if self._is_last(message, attempts):
                 await self._park(tx, message, attempts, error)
                 await tx.execute(_REMOVE, message.id)
             else:
@@ -241,15 +240,19 @@ class Inbox:
         copied = self._settings.bus != "postgres"
         await dead_letters.park(tx, message, attempts=attempts, error=describe(error), copied=copied)
 
+    def _is_last(self, message: Message, attempts: int) -> bool:
+        """Whether there is no other try. What cannot be read would be the same bytes again."""
+        return attempts >= self._settings.attempts or stands_in(message)
+
     def _wait(self, attempts: int) -> float:
         if attempts == 0:
             return 0.0
         seconds: float = self._settings.backoff_seconds * _GROWTH ** (attempts - 1)
         return min(seconds, self._settings.backoff_limit_seconds)
 
-    def _report(self, what: str, message: Message, attempts: int, error: Exception) -> None:
+    def _report(self, message: Message, attempts: int, error: Exception) -> None:
         _log.error(
-            what,
+            "event.parked" if self._is_last(message, attempts) else "event.failed",
             group=self._service.name,
             topic=message.topic,
             message_id=str(message.id),
