@@ -18,6 +18,8 @@ from moocflix.platform.waiting import wait_at_most
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 15.0
+# While another worker has the group, news are that one's: its lease is asked for no more often than this.
+_STAND_BY_SECONDS = 1.0
 # A position that moved past nothing of ours is kept no more often than this.
 _SAVE_SECONDS = 60.0
 
@@ -67,6 +69,8 @@ class Consumer:
                 try:
                     await self._until_quiet()
                     pause = _FIRST_PAUSE
+                    if self._token is None:
+                        await self._stand_by()
                 except HINDERED as error:
                     _log.warning("group.paused", group=self.group, error=describe(error), seconds=pause)
                     await self._again_after(pause)
@@ -100,6 +104,12 @@ class Consumer:
         while not self._stopping.is_set() and await self.step():
             pass
 
+    async def _stand_by(self) -> None:
+        """Another worker has the group: look again at the next news, or when its lease may have ended."""
+        await wait_at_most(_STAND_BY_SECONDS, self._stopping)
+        await wait_at_most(self._settings.lease_seconds, self._woken)
+        self._woken.set()
+
     async def _again_after(self, seconds: float) -> None:
         await wait_at_most(seconds, self._stopping)
         self.look_everywhere()
@@ -113,7 +123,6 @@ class Consumer:
         token = await leases.take(self._database.reader, LEASE, holder=self._holder, seconds=seconds)
         if token is None:
             self._token = None
-            asyncio.get_running_loop().call_later(seconds, self._woken.set)
             return False
         if token != self._token:
             self._positions = await positions(self._database.reader)

@@ -237,8 +237,8 @@ class Relay:
         more: bool | None = True
         while True:
             if not more:
-                await asyncio.sleep(_PAUSE_SECONDS)
-                # Another's bucket is looked at again when its lease may have ended.
+                # News of another's bucket are the other's; it is looked at again when its lease may have ended.
+                await asyncio.sleep(_RETRY_SECONDS if more is None else _PAUSE_SECONDS)
                 await wait_at_most(self._lease_seconds, news)
             news.clear()
             try:
