@@ -3,7 +3,7 @@
 import asyncio
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from click.testing import CliRunner, Result
@@ -39,6 +39,17 @@ async def test_after_a_restore_groups_read_on(platform: TestPlatform) -> None:
     done = await moocflix(platform, "after-restore", "--yes")
     assert (done.exit_code, done.output) == (0, "Every event counts as new.\n")
     assert await title_known_to_enrollments(platform, course) == "After"
+
+
+async def test_lag_shows_what_waits_for_another_try(platform: TestPlatform) -> None:
+    await platform.settle()
+    async with platform.database("courses").transaction() as tx:
+        poison = "INSERT INTO outbox (id, topic, key, subject, data) VALUES ($1, 'Course-Update', $2, $2, '{}')"
+        await tx.execute(poison, uuid4(), str(uuid4()))
+    await platform.settle()
+    lines = [line.split() for line in (await moocflix(platform, "lag")).output.splitlines()]
+    assert ["enrollments", "retries", "1"] in [line[:3] for line in lines]
+    assert ["users", "retries"] not in [line[:2] for line in lines]
 
 
 async def handled(platform: TestPlatform) -> set[tuple[str, UUID]]:

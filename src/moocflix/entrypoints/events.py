@@ -41,7 +41,10 @@ def topics() -> list[tuple[str, ...]]:
 
 
 def lags(settings: Settings) -> list[tuple[str, ...]]:
-    """How far each group is behind each of its sources; over a broker, at each address, and each outbox."""
+    """How far each group is behind each of its sources, over a broker at each address, and what it tries again.
+
+    Over a broker also what each outbox has not sent.
+    """
     if settings.of(EventsSettings).bus != "postgres":
         return _run(settings, lambda urls: _broker_lags(settings, urls))
 
@@ -51,7 +54,8 @@ def lags(settings: Settings) -> list[tuple[str, ...]]:
             for service in SERVICES:
                 async with _database(service, urls) as database:
                     found += await groups.lag(service, database, outboxes)
-        return [(lag.group, lag.source, str(lag.waiting), f"{lag.seconds:.1f} s") for lag in found]
+                    found += await _retrying(service, database)
+        return [_line(lag) for lag in found]
 
     return _run(settings, ask)
 
@@ -120,17 +124,28 @@ def _change(settings: Settings, group: str, change: Callable[[Any], Coroutine[An
 
 
 async def _broker_lags(settings: Settings, urls: DatabaseUrls) -> list[tuple[str, ...]]:
-    """What each outbox has not sent yet, then what waits for each group at the broker."""
+    """What each outbox has not sent yet, then what waits for each group at the broker, then its retries."""
     rows: list[tuple[str, ...]] = []
+    retrying: list[groups.Lag] = []
     for service in SERVICES:
         async with _database(service, urls) as database:
             waiting = await unsent(database.reader)
+            retrying += await _retrying(service, database)
         rows.append(("relay", service.name, str(waiting.events), f"{waiting.seconds:.1f} s"))
     async with _broker(settings) as broker:
         if broker is not None:
             for group, topics in groups_of(SERVICES).items():
                 rows += [(one.group, one.address, str(one.messages), "") for one in await broker.waiting(group, topics)]
-    return rows
+    return rows + [_line(each) for each in retrying]
+
+
+async def _retrying(service: Service, database: Database) -> list[groups.Lag]:
+    """None for one that reacts to nothing."""
+    return [await groups.retrying(service, database)] if service.reactions else []
+
+
+def _line(lag: groups.Lag) -> tuple[str, ...]:
+    return lag.group, lag.source, str(lag.waiting), f"{lag.seconds:.1f} s"
 
 
 @asynccontextmanager

@@ -25,7 +25,7 @@ def list_topics() -> None:
 @events.command()
 @click.pass_obj
 def lag(settings: Settings) -> None:
-    """Show how far each group of reactions is behind each service whose events it reads."""
+    """Show how far each group of reactions is behind each service whose events it reads, and what it tries again."""
     _table(("GROUP", "READS FROM", "WAITING", "OLDEST"), acts.lags(settings))
 
 

@@ -31,6 +31,8 @@ SELECT count(*) AS waiting, min(time) AS oldest
                                ORDER BY seq LIMIT {limit}) AS late)) AS unread
 """
 
+_RETRIES = "SELECT count(*) AS waiting, min(time) AS oldest FROM retries"
+
 # From the first row to be read again, or not read yet, on.
 _FLOOR = """
 SELECT least($5::bigint, coalesce(min(seq) - 1, $5::bigint)) AS floor
@@ -75,7 +77,7 @@ class NotFollowed(NotFound):
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """How far a group is behind a source; `waiting` stops counting at 100,000."""
+    """How far a group is behind a source, or its retries; `waiting` stops counting a source at 100,000."""
 
     group: str
     source: str
@@ -121,6 +123,12 @@ async def lag(service: Service, database: Database, outboxes: Mapping[str, Fetch
         row = (await outboxes[source].fetch(sql, at.old, at.new, at.last_seq, topics))[0]
         found.append(Lag(service.name, source, row["waiting"], row["oldest"]))
     return found
+
+
+async def retrying(service: Service, database: Database) -> Lag:
+    """What waits for another try, with all that waits behind it."""
+    (row,) = await database.reader.fetch(_RETRIES)
+    return Lag(service.name, "retries", row["waiting"], row["oldest"])
 
 
 async def rewind(
