@@ -1,6 +1,6 @@
 """What a read costs with one and two server processes on one port: `moocflix up --workers N`.
 
-    .venv/bin/python -m bench.workers [--seconds 6] [--workers 1 2]
+    .venv/bin/python -m bench.workers [--seconds 6] [--workers 1 2] [--kept 0 1]
 
 Needs `wrk`. The figure is the CPU time of the server's processes for each request; that of the rest beside it.
 """
@@ -52,8 +52,8 @@ def by_part(pid: int) -> dict[str, float]:
     return found
 
 
-def measure(workers: int, seconds: float) -> None:
-    """Start the platform with so many, ask, and print a line."""
+def measure(workers: int, seconds: float, *, kept: float) -> None:
+    """Start the platform with so many, ask, and print a line; pages are `kept` for so many seconds."""
     with tempfile.TemporaryDirectory(prefix="moocflix-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)
@@ -61,7 +61,7 @@ def measure(workers: int, seconds: float) -> None:
         environ = {
             **os.environ, "MOOCFLIX_DATA": str(folder / "data"), "MOOCFLIX_PORT": str(port),
             "MOOCFLIX_HTTP_API_LIMIT": "100000000", "MOOCFLIX_HTTP_AUTH_LIMIT": "100000000",
-            "MOOCFLIX_HTTP_CACHE_SECONDS": "0",
+            "MOOCFLIX_HTTP_CACHE_SECONDS": str(kept),
         }  # fmt: skip
         url = f"http://127.0.0.1:{port}"
         command = [sys.executable, "-m", "moocflix", "up", "--workers", str(workers)]
@@ -73,8 +73,8 @@ def measure(workers: int, seconds: float) -> None:
             each = {part: (spent - before[part]) / done.requests * 1e6 for part, spent in by_part(pid).items()}
     costs = "  ".join(f"{part} {cost:.0f}" for part, cost in each.items())
     print(
-        f"{workers} workers: {done.rate:.0f}/s, p50 {done.p50:.1f} ms, p99 {done.p99:.1f} ms, errors {done.errors}; "
-        f"CPU us each: {costs}",
+        f"{workers} workers, pages kept for {kept:.0f} s: {done.rate:.0f}/s, p50 {done.p50:.1f} ms, "
+        f"p99 {done.p99:.1f} ms, errors {done.errors}; CPU us each: {costs}",
         flush=True,
     )
 
@@ -84,9 +84,11 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=6)
     parser.add_argument("--workers", type=int, nargs="*", default=[1, 2])
+    parser.add_argument("--kept", type=float, nargs="*", default=[0, 1])
     options = parser.parse_args()
     for workers in options.workers:
-        measure(workers, options.seconds)
+        for kept in options.kept:
+            measure(workers, options.seconds, kept=kept)
 
 
 if __name__ == "__main__":

@@ -181,7 +181,7 @@ async def test_of_very_many_that_match_the_newest_thousand_are_ranked(platform: 
     await platform.database("courses").reader.fetch(
         "UPDATE courses SET published_at = now() + interval '1 day' WHERE id = $1", UUID(best)
     )
-    platform.runtime.byte_cache.drop("courses")
+    platform.runtime.pages.drop("courses")
     assert await found(platform, "q=python&limit=1") == ["Python python"]
 
 

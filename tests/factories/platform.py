@@ -124,7 +124,7 @@ class TestPlatform:
         deletes = "; ".join(f'DELETE FROM "{row["schemaname"]}"."{row["tablename"]}"' for row in rows)
         await self._admin.execute(f"BEGIN; SET LOCAL session_replication_role = replica; {deletes}; COMMIT")
         for service in SERVICES:
-            self.runtime.byte_cache.drop(service.name)
+            self.runtime.pages.drop(service.name)
 
     async def settle(self, *, ahead: timedelta = timedelta(0)) -> None:
         """Run reactions, and jobs that are due within `ahead`, until nothing is left to do."""
@@ -134,7 +134,7 @@ class TestPlatform:
         finally:
             await worker.close()
         for service in SERVICES:
-            self.runtime.byte_cache.drop(service.name)
+            self.runtime.pages.drop(service.name)
 
     def context(self, service: str) -> ServiceContext:
         return self.runtime.contexts[service]

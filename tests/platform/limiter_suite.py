@@ -50,6 +50,3 @@ class LimiterSuite:
         key = f"api:{uuid4()}"
         verdicts = await asyncio.gather(*(limiter.hit(key, limit=20, window=60) for _ in range(100)))
         assert sum(verdict.allowed for verdict in verdicts) == 20
-
-    async def test_nothing_is_wrong_with_it(self, limiter: Limiter) -> None:
-        assert await limiter.fault() is None

@@ -1,4 +1,4 @@
-"""Pages out of the byte cache: nobody can tell them from fresh ones."""
+"""Kept pages: nobody can tell them from fresh ones."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -7,6 +7,8 @@ import httpx
 import pytest
 
 from moocflix.platform import logs
+from moocflix.platform.http.kept_pages import MemoryPages, Pages
+from tests.platform.pages_suite import ASKED, PagesSuite, a_page, body, keep
 from tests.platform.probe import Probe
 
 OWN = {"x-correlation-id", "ratelimit"}
@@ -35,7 +37,7 @@ def told(answer: httpx.Response) -> tuple[int, dict[str, str]]:
 async def test_a_page_is_kept_and_dropped_with_a_write(kept: Probe) -> None:
     path = await page(kept)
     assert (await kept.http.get(path)).json()["data"]["name"] == "page"
-    kept.runtime.byte_cache.drop("probe")
+    kept.runtime.pages.drop("probe")
     assert (await kept.http.get(path)).json()["data"]["name"] == "changed"
 
 
@@ -51,7 +53,7 @@ async def test_a_kept_page_is_answered_like_a_fresh_one(
     if caller == "somebody":
         headers = {**headers, "authorization": f"Bearer {kept.token}"}
     of_cache = await kept.http.request(method, path, headers=headers)
-    kept.runtime.byte_cache.drop("probe")
+    kept.runtime.pages.drop("probe")
     fresh = await kept.http.request(method, path, headers=headers)
     status, said = told(fresh)
     # The row behind the page was given a longer name.
@@ -90,3 +92,20 @@ async def test_kept_pages_are_counted_limited_and_logged(start: Callable[..., Aw
     assert '"route":"/things/{thing_id}","status":200' in logged
     metrics = (await probe.http.get("/metrics")).text
     assert 'route="/things/{thing_id}",service="probe",status="429"' in metrics
+
+
+class TestMemory(PagesSuite):
+    @pytest.fixture
+    def opened(self) -> Callable[[float], Pages]:
+        return lambda seconds: MemoryPages(seconds=seconds)
+
+    async def test_it_keeps_no_more_than_it_may(self) -> None:
+        pages = MemoryPages(seconds=60, pages=2)
+        for number in range(3):
+            await keep(pages, a_page(b"%d" % number), ("/", b"%d" % number))
+        assert [await body(pages, ("/", b"%d" % number)) for number in range(3)] == [None, b"1", b"2"]
+
+    async def test_none_is_kept_for_no_time(self) -> None:
+        pages = MemoryPages(seconds=0)
+        await keep(pages, a_page(b"1"))
+        assert await body(pages, ASKED) is None

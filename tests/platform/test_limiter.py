@@ -1,12 +1,8 @@
-"""The limiter of one process alone, and how settings choose among them."""
-
-import os
+"""The limiter of one process alone."""
 
 import pytest
 
 from moocflix.platform.cache.limiter import Limiter, MemoryLimiter
-from moocflix.platform.cache.limiters import open_limiter
-from moocflix.platform.settings import load
 from tests.platform.limiter_suite import LimiterSuite
 
 
@@ -22,7 +18,3 @@ class TestMemory(LimiterSuite):
         # The newest are still counted, though they came in a flood of others.
         assert not (await limiter.hit("api:24", limit=1, window=60)).allowed
         assert (await limiter.hit("api:0", limit=1, window=60)).allowed
-
-
-def test_without_a_server_each_process_counts_for_itself() -> None:
-    assert isinstance(open_limiter(load(environ={"MOOCFLIX_CONFIG": os.devnull})), MemoryLimiter)

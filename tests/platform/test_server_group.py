@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from moocflix.entrypoints.server_group import ServerGroup
-from moocflix.platform.settings import HttpSettings, Settings, load
+from moocflix.platform.settings import Settings, load
 
 
 def settings_of(folder: Path, text: str, **variables: str) -> Settings:
@@ -30,10 +30,4 @@ def test_what_was_set_is_left_alone(tmp_path: Path, text: str, variables: dict[s
 def test_what_was_not_set_is_made_for_them(tmp_path: Path) -> None:
     group = ServerGroup(settings_of(tmp_path, "[http]\nport = 9000"), tmp_path, workers=2)
     assert group.commands.keys() == {"valkey"}
-    assert group.environ["MOOCFLIX_HTTP_CACHE_SECONDS"] == "0"
     assert group.environ["MOOCFLIX_CACHE_URL"].startswith("redis://:")
-
-
-def test_a_field_counts_as_given_wherever_it_was_set(tmp_path: Path) -> None:
-    settings = settings_of(tmp_path, "[http]\nworkers = 1", MOOCFLIX_PORT="8000")
-    assert [settings.given(HttpSettings, name) for name in ("workers", "port", "host")] == [True, True, False]

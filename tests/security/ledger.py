@@ -74,7 +74,7 @@ class Ledger:
             if _folder(key) not in self.folders:
                 await self._storage.delete_prefix(_folder(key))
         for service in SERVICES:
-            self.platform.runtime.byte_cache.drop(service.name)
+            self.platform.runtime.pages.drop(service.name)
 
     async def close(self) -> None:
         """Let go of the connection, and with it of the state."""

@@ -17,7 +17,8 @@ from moocflix.platform.auth.published import REVOCATIONS_CHANNEL
 from moocflix.platform.auth.service_tokens import ServiceKeys, ServiceTokenSigner, ServiceTokenVerifier
 from moocflix.platform.auth.watch import TokenWatch, UsersService
 from moocflix.platform.background import Background
-from moocflix.platform.cache.limiters import open_limiter
+from moocflix.platform.cache.limiter import open_limiter
+from moocflix.platform.cache.valkey import open_valkey
 from moocflix.platform.client import InternalClient
 from moocflix.platform.database.listener import listen
 from moocflix.platform.database.pool import Pool
@@ -33,9 +34,9 @@ from moocflix.platform.gauges import set_gauges, set_outbox
 from moocflix.platform.health import Health
 from moocflix.platform.http import system
 from moocflix.platform.http.app import framework
-from moocflix.platform.http.byte_cache import ByteCache
 from moocflix.platform.http.edge import Edge, EdgeParts
 from moocflix.platform.http.identify import Identify
+from moocflix.platform.http.kept_pages import MemoryPages, open_pages
 from moocflix.platform.http.openapi import description
 from moocflix.platform.metrics import Metrics
 from moocflix.platform.migrations import check_code
@@ -73,7 +74,6 @@ class Runtime:
         http = settings.of(HttpSettings)
         # Whose numbers they are is chance where several share the port; else a restart would begin them all anew.
         self.metrics = Metrics(own={"process": str(os.getpid())} if http.workers > 1 else None)
-        self.byte_cache = ByteCache(seconds=http.cache_seconds)
         self._urls = urls
         self._secrets = Secrets.of(settings)
         self._service_keys = ServiceKeys.of(self._secrets)
@@ -87,7 +87,9 @@ class Runtime:
         wakeups = {url: Wakeups(url) for url in self._logs}
         self._wakeups = {name: wakeups[url] for name, url in log_urls.items()}
         self._storage = open_storage(settings)
-        self._limiter = open_limiter(settings)
+        self._valkey = open_valkey(settings)
+        self._limiter = open_limiter(self._valkey)
+        self.pages = open_pages(self._valkey, seconds=http.cache_seconds)
         here = [service.name for service in self.services] if answers else []
         self._service_clients = ServiceClients(settings, here=here, internal=self._to_internal)
         self.contexts = {service.name: self._context(service) for service in self.services}
@@ -121,7 +123,7 @@ class Runtime:
         self._background.start(self._release_idle())
         if broadcasts:
             self._background.start(self.watch.run())
-            channels = {OUTBOX_CHANNEL: self.byte_cache.drop, REVOCATIONS_CHANNEL: lambda _payload: self.watch.nudge()}
+            channels = {OUTBOX_CHANNEL: self.pages.drop, REVOCATIONS_CHANNEL: lambda _payload: self.watch.nudge()}
             for url in {self._urls.listener_of(service.name) for service in self.services}:
                 self._background.start(listen(url, channels))
         gc.collect()
@@ -138,13 +140,14 @@ class Runtime:
         for wakeups in set(self._wakeups.values()):
             await wakeups.close()
         await self._service_clients.close()
-        await self._limiter.close()
+        if self._valkey is not None:
+            await self._valkey.close()
         await spans.stop()
         await asyncio.gather(*(pool.close() for pool in self._pools))
 
     def wake(self, source: str) -> None:
         """A commit of `source` has left events: its pages are stale, and consumers have something to do."""
-        self.byte_cache.drop(source)
+        self.pages.drop(source)
         self._wakeups[source].wake(source)
 
     def _context(self, service: Service) -> ServiceContext:
@@ -206,7 +209,7 @@ class Runtime:
         others = {
             "storage": self._storage.fault,
             "revocations": self.watch.fault,
-            "rate limits": self._limiter.fault,
+            **({} if self._valkey is None else {"rate limits": self._valkey.fault}),
             **checks.of_outboxes(self.settings, self.contexts),
         }
         vital = {"keys of tokens": self.watch.keys_missing, **checks.of_databases(self.contexts)}
@@ -225,7 +228,7 @@ class Runtime:
                 identify=identify,
                 limiter=self._limiter,
                 # A kept page is not looked for among the routes, and internal calls may not see the public ones.
-                byte_cache=ByteCache(seconds=0) if internal else self.byte_cache,
+                pages=MemoryPages(seconds=0) if internal else self.pages,
                 metrics=self.metrics,
                 fill_copy=self.fill_copy,
                 fingerprint_secret=self._secrets.key("platform", purpose="idempotency fingerprints"),

@@ -7,7 +7,7 @@ from moocflix.entrypoints.installation import CannotStart
 from moocflix.platform.cache.settings import CacheSettings
 from moocflix.platform.local_servers import valkey
 from moocflix.platform.local_servers.child import LocalServerError, free_port
-from moocflix.platform.settings import HttpSettings, Settings
+from moocflix.platform.settings import Settings
 
 
 class ServerGroup:
@@ -17,9 +17,6 @@ class ServerGroup:
         """Raises CannotStart where there is no Valkey to be had."""
         self.environ: dict[str, str] = {}
         self.commands: dict[str, list[str]] = {}
-        if not settings.given(HttpSettings, "cache_seconds"):
-            # One process hears of another's writes a moment late: a page kept here could be older than one's own write.
-            self.environ["MOOCFLIX_HTTP_CACHE_SECONDS"] = "0"
         if settings.of(CacheSettings).url:
             return
         port, password = free_port(), secrets.token_hex(24)

@@ -110,7 +110,8 @@ class HttpSettings(Section, frozen=True, kw_only=True):
         1200
     )
     cache_seconds: Annotated[
-        float, Meta(ge=0, description="How long the bytes of a public page may be kept; 0 turns it off.")
+        float,
+        Meta(ge=0, description="How long a public page may be kept, in the process or at `cache.url`; 0 turns it off."),
     ] = 1.0
     log_requests: Annotated[bool, Meta(description="One line for each request.")] = True
 
@@ -209,12 +210,8 @@ class Settings:
         """One variable of the environment by its full name, for names that are not known beforehand."""
         return self._environ.get(name)
 
-    def given(self, kind: type[Section], field: str) -> bool:
-        """Whether somebody has set this field, be it to its default."""
-        return self.names(_variable(kind, field))
-
     def names(self, variable: str) -> bool:
-        """The same of a setting by its variable, which need not be one that is known."""
+        """Whether somebody has set it, be it to its default; the variable need not be one that is known."""
         section, _, field = variable.removeprefix(PREFIX).lower().partition("_")
         return variable in self._environ or field in self._tables.get(section, {})
 

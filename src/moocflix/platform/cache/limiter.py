@@ -3,10 +3,13 @@
 Each key holds one moment, the time until which its allowance is used up; no counters, no buckets to refill.
 """
 
+from hashlib import blake2b
 from time import monotonic
 from typing import Protocol
 
 import msgspec
+
+from moocflix.platform.cache.valkey import Valkey
 
 SLACK = 0.001
 """The part of a request by which the sums of fractions may be off."""
@@ -35,12 +38,6 @@ class Limiter(Protocol):
     async def hit(self, key: str, *, limit: int, window: float) -> Verdict:
         """Count one request of `key`; `limit` are allowed in `window` seconds."""
 
-    async def fault(self) -> str | None:
-        """A word for what is wrong with it, or None."""
-
-    async def close(self) -> None:
-        """Let go of what it holds."""
-
 
 class MemoryLimiter:
     """Counts in this process alone."""
@@ -62,13 +59,6 @@ class MemoryLimiter:
             self._used_until[key] = used_until
         return verdict
 
-    async def fault(self) -> str | None:
-        """Nothing can be wrong with it."""
-        return None
-
-    async def close(self) -> None:
-        """It holds nothing that would not go by itself."""
-
     def _forget(self, now: float) -> None:
         alive = {key: until for key, until in self._used_until.items() if until > now}
         # Still full of live ones: forget the half that is nearest to its end.
@@ -77,3 +67,30 @@ class MemoryLimiter:
             for key in order[: len(order) // 2]:
                 del alive[key]
         self._used_until = alive
+
+
+class SharedLimiter:
+    """Counts in one server for all processes, by its clock; `instead` counts while it is away."""
+
+    def __init__(self, valkey: Valkey, *, instead: Limiter) -> None:
+        self._valkey = valkey
+        self._instead = instead
+
+    async def hit(self, key: str, *, limit: int, window: float) -> Verdict:
+        """Count one request of `key`; `limit` are allowed in `window` seconds."""
+        step = window / limit
+        ahead = await self._valkey.ask("hit", _name(key), window, step, step * SLACK)
+        if ahead is None:
+            return await self._instead.hit(key, limit=limit, window=window)
+        return verdict_of(float(ahead), limit=limit, window=window)
+
+
+def open_limiter(valkey: Valkey | None) -> Limiter:
+    """The limiter of a process, which may share a server with others."""
+    alone = MemoryLimiter()
+    return alone if valkey is None else SharedLimiter(valkey, instead=alone)
+
+
+def _name(key: str) -> bytes:
+    # A key may hold a playback token, which is nobody's business there.
+    return b"moocflix:limit:" + blake2b(key.encode(), digest_size=16).hexdigest().encode()

@@ -15,7 +15,7 @@ class CacheSettings(Section, frozen=True, kw_only=True):
     url: Annotated[
         SecretText,
         Meta(
-            description="A Valkey or Redis server where all processes count requests together, `redis://host:port` "
-            "or `unix:///path`; empty: each counts for itself."
+            description="A Valkey or Redis server where all processes count requests together and keep public pages, "
+            "`redis://host:port` or `unix:///path`; empty: each does so for itself."
         ),
     ] = SecretText("")

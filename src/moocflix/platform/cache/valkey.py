@@ -1,42 +1,58 @@
-"""The limiter that processes share: the same algorithm as one script in Valkey or Redis, by the server's clock.
+"""What processes share in Valkey or Redis: counted requests and kept pages, asked for together.
 
-Where the server does not answer, each process counts for itself at once, and asks beside the requests whether it is
-back: no request waits for a server that is known to be away.
+It is the client library that costs, not the server: a process has one call under way, and what is asked meanwhile goes
+together in the next. Nobody waits for a server that is known to be away: it is asked beside the requests whether it is
+back.
 """
 
 import asyncio
 import contextlib
 import importlib
-from hashlib import blake2b
 from itertools import zip_longest
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 
-from moocflix.platform.cache.limiter import SLACK, Limiter, Verdict, verdict_of
+from moocflix.platform.cache.settings import CacheSettings
+from moocflix.platform.settings import Settings, SettingsError
 
 _log = structlog.get_logger()
 
-# Returns how many seconds of allowance each key has used up with its request; one too many leaves no trace.
-_HITS = """
+# Each key with what is to be done and up to three arguments:
+# hit: window, step and slack; how many seconds of allowance are used up with it. One too many leaves no trace.
+# look: a page's name; the mark of its service, and the page that is kept under it. keep: milliseconds, the page.
+# drop: from now on the service has another mark. Times are the server's.
+_DO = """
 local time = redis.call('TIME')
 local now = tonumber(time[1]) + tonumber(time[2]) / 1000000
-local used = {}
+local answers = {}
 for n, key in ipairs(KEYS) do
-    local window, step, slack = tonumber(ARGV[3 * n - 2]), tonumber(ARGV[3 * n - 1]), tonumber(ARGV[3 * n])
-    local ahead = math.max(tonumber(redis.call('GET', key) or now), now) + step - now
-    if ahead <= window + slack then
-        redis.call('SET', key, string.format('%.17g', now + ahead), 'PX', math.ceil(ahead * 1000))
+    local what, first, second, third = ARGV[4 * n - 3], ARGV[4 * n - 2], ARGV[4 * n - 1], ARGV[4 * n]
+    if what == 'hit' then
+        local window, step, slack = tonumber(first), tonumber(second), tonumber(third)
+        local used_until = tonumber(redis.call('GET', key) or now)
+        -- Further ahead than can be: the clock was set back.
+        if used_until > now + window + slack then used_until = now end
+        local ahead = math.max(used_until, now) + step - now
+        if ahead <= window + slack then
+            redis.call('SET', key, string.format('%.17g', now + ahead), 'PX', math.ceil(ahead * 1000))
+        end
+        answers[n] = string.format('%.17g', ahead)
+    elseif what == 'look' then
+        local mark = redis.call('GET', key) or '0'
+        answers[n] = {mark, redis.call('GET', key .. ':' .. mark .. ':' .. first)}
+    elseif what == 'keep' then
+        answers[n] = redis.call('SET', key, second, 'PX', first)
+    else
+        answers[n] = redis.call('SET', key, time[1] .. '.' .. time[2])
     end
-    used[n] = string.format('%.17g', ahead)
 end
-return used
+return answers
 """
 
-_PREFIX = "moocflix:limit:"
 _ANSWER_SECONDS = 0.25
 _ASK_EVERY = 0.5
-# So many hits go together: a script holds up everybody else's.
+# So many go together: a script holds up everybody else's.
 _TOGETHER = 100
 
 
@@ -44,11 +60,11 @@ class ClientMissing(Exception):
     """The client library is not installed."""
 
 
-class ValkeyLimiter:
-    """Counts in one server for all processes; `instead` counts while it is away."""
+class Valkey:
+    """One server, as one process asks it."""
 
-    def __init__(self, url: str, *, instead: Limiter) -> None:
-        """Nothing is connected before the first hit. Raises ClientMissing, and ValueError for a URL of another kind."""
+    def __init__(self, url: str) -> None:
+        """Nothing is connected before it is asked. Raises ClientMissing, and ValueError for a URL of another kind."""
         try:
             # Optional, and typed too loosely to help: known by name only.
             redis = importlib.import_module("redis.asyncio")
@@ -61,25 +77,22 @@ class ValkeyLimiter:
             socket_connect_timeout=_ANSWER_SECONDS,
             retry=retry.Retry(backoff.NoBackoff(), 0),
         )
-        self._hits = self._client.register_script(_HITS)
+        self._do = self._client.register_script(_DO)
         self._faults: tuple[type[Exception], ...] = (redis.RedisError, OSError, TimeoutError)
-        self._instead = instead
         self._asking: asyncio.Task[None] | None = None
-        self._waiting: list[_Hit] = []
+        self._waiting: list[_Question] = []
         self._sending: asyncio.Task[None] | None = None
 
-    async def hit(self, key: str, *, limit: int, window: float) -> Verdict:
-        """Count one request of `key`; `limit` are allowed in `window` seconds."""
+    def ask(self, what: str, key: bytes, *arguments: bytes | float) -> "asyncio.Future[Any]":
+        """The script's answer, or None where the server has given none; in the order in which it is asked."""
+        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         if self._asking is not None:
-            return await self._instead.hit(key, limit=limit, window=window)
-        hit = _Hit(_name(key), window=window, step=window / limit)
-        self._waiting.append(hit)
+            answer.set_result(None)
+            return answer
+        self._waiting.append(_Question(key, (what, *arguments, *("",) * (3 - len(arguments))), answer))
         if self._sending is None:
             self._sending = asyncio.create_task(self._send())
-        ahead = await hit.ahead
-        if ahead is None:
-            return await self._instead.hit(key, limit=limit, window=window)
-        return verdict_of(ahead, limit=limit, window=window)
+        return answer
 
     async def fault(self) -> str | None:
         """Asks the server, where it is not known to be away."""
@@ -100,28 +113,25 @@ class ValkeyLimiter:
         await self._client.aclose()
 
     async def _send(self) -> None:
-        """Ask for all that wait, and for those that come meanwhile together: it is the client library that costs."""
         try:
             while self._waiting:
-                hits, self._waiting = self._waiting[:_TOGETHER], self._waiting[_TOGETHER:]
-                answers: list[bytes] = []
+                questions, self._waiting = self._waiting[:_TOGETHER], self._waiting[_TOGETHER:]
+                answers: list[Any] = []
                 try:
-                    answers = await self._answers(hits)
+                    answers = await self._answers(questions)
                 finally:
-                    for hit, answer in zip_longest(hits, answers):
-                        hit.answer(answer)
+                    _tell(questions, answers)
         finally:
             self._sending = None
-            for hit in self._waiting:
-                hit.answer(None)
+            _tell(self._waiting, [])
             self._waiting = []
 
-    async def _answers(self, hits: list["_Hit"]) -> list[bytes]:
+    async def _answers(self, questions: "list[_Question]") -> list[Any]:
         """One for each; none at all where the server is away."""
         if self._asking is None:
             try:
-                answers: list[bytes] = await self._hits(
-                    keys=[hit.name for hit in hits], args=[each for hit in hits for each in hit.args]
+                answers: list[Any] = await self._do(
+                    keys=[each.key for each in questions], args=[part for each in questions for part in each.parts]
                 )
             except self._faults as error:
                 self._lose(error)
@@ -131,7 +141,7 @@ class ValkeyLimiter:
 
     def _lose(self, error: Exception) -> None:
         if self._asking is None:
-            _log.warning("rate_limits_apart", reason=str(error))
+            _log.warning("cache.away", reason=str(error))
             self._asking = asyncio.create_task(self._ask())
 
     async def _ask(self) -> None:
@@ -142,27 +152,33 @@ class ValkeyLimiter:
                 await self._client.ping()
             except self._faults:
                 continue
-            _log.info("rate_limits_shared_again")
+            _log.info("cache.back")
             self._asking = None
             return
 
 
-class _Hit:
-    """A request that waits to be counted."""
+def open_valkey(settings: Settings) -> Valkey | None:
+    """The server that the settings name, or None where each process has its own. Raises SettingsError."""
+    url = settings.of(CacheSettings).url
+    if not url:
+        return None
+    try:
+        return Valkey(url)
+    except ClientMissing:
+        raise SettingsError(
+            "Setting MOOCFLIX_CACHE_URL needs a Python package: pip install 'moocflix[distributed]'."
+        ) from None
+    except ValueError as error:
+        raise SettingsError(f"Setting MOOCFLIX_CACHE_URL cannot be used: {error}.") from None
 
-    __slots__ = ("ahead", "args", "name")
 
-    def __init__(self, name: str, *, window: float, step: float) -> None:
-        self.name = name
-        self.args = (window, step, step * SLACK)
-        self.ahead: asyncio.Future[float | None] = asyncio.get_running_loop().create_future()
-
-    def answer(self, ahead: bytes | None) -> None:
-        """None where the server has given none."""
-        if not self.ahead.done():
-            self.ahead.set_result(None if ahead is None else float(ahead))
+class _Question(NamedTuple):
+    key: bytes
+    parts: tuple[bytes | str | float, ...]
+    answer: "asyncio.Future[Any]"
 
 
-def _name(key: str) -> str:
-    # A key may hold a playback token, which is nobody's business there.
-    return _PREFIX + blake2b(key.encode(), digest_size=16).hexdigest()
+def _tell(questions: list[_Question], answers: list[Any]) -> None:
+    for question, answer in zip_longest(questions, answers):
+        if not question.answer.done():
+            question.answer.set_result(answer)

@@ -4,7 +4,7 @@ Correlation, route, token, limit, access, byte cache, body, idempotency, transac
 answer is held until the transaction has committed; where the commit fails, the edge answers for it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from time import perf_counter
@@ -23,12 +23,12 @@ from moocflix.platform.errors import Invalid, NotFound, Refusal, TooMany, WrongM
 from moocflix.platform.http import headers as head
 from moocflix.platform.http.address import client_address
 from moocflix.platform.http.body import read_body
-from moocflix.platform.http.byte_cache import Asked, ByteCache, Page
 from moocflix.platform.http.call import Call
 from moocflix.platform.http.endpoint import endpoints
 from moocflix.platform.http.idempotency import read_key
 from moocflix.platform.http.identify import Identify
 from moocflix.platform.http.invalid import invalid_parameters
+from moocflix.platform.http.kept_pages import Asked, Found, Page, Pages
 from moocflix.platform.http.reply import Answer, Headers, StreamAnswer, error_answer, fault_answer
 from moocflix.platform.http.writes import FillCopy, Writes, translate
 from moocflix.platform.logs import RequestLine, log, log_request
@@ -43,6 +43,7 @@ from moocflix.platform.trace import set_trace, trace_of
 WINDOW = 60
 """Seconds over which requests are counted."""
 _OK = 200
+_READS = {"GET", "HEAD"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +54,7 @@ class EdgeParts:
     contexts: Mapping[str, ServiceContext]
     identify: Identify
     limiter: Limiter
-    byte_cache: ByteCache
+    pages: Pages
     metrics: Metrics
     fill_copy: FillCopy
     fingerprint_secret: bytes
@@ -122,13 +123,15 @@ class Edge:
         parts = self._parts
         call.client_address = client_address(call, trusted=self._trusted)
         asked = (call.path, call.scope["query_string"])
-        page = parts.byte_cache.get(asked) if call.method in {"GET", "HEAD"} else None
+        page = parts.pages.at_hand(asked) if call.method in _READS else None
         if page is None:
             self._route(call)
         else:
             call.lead_to(page.endpoint)
         if call.method == "OPTIONS":
             return Answer(b"", status=204, headers=[(b"allow", ", ".join(self._methods[call.template]).encode())])
+        # Asked for now, where another server has it: the limit goes to that one, too.
+        kept = parts.pages.look(call.context.name, asked) if page is None and call.route.cached else None
         try:
             await parts.identify(call)
         finally:
@@ -137,7 +140,7 @@ class Edge:
         call.route.who.check(call.principal)
         if page is not None:
             return page
-        return await self._keep(call, asked) if call.route.cached else await self._fresh(call)
+        return await self._fresh(call) if kept is None else await self._kept(call, asked, kept)
 
     def _route(self, call: Call) -> None:
         # Before anything asks what the path is: `//internal/users` is one of the internal paths, too.
@@ -189,13 +192,14 @@ class Edge:
                 f"More than {limit} requests a minute: wait a little.", retry_after=int(verdict.retry_after) + 1
             )
 
-    async def _keep(self, call: Call, asked: Asked) -> Answer:
-        """The answer, kept for a moment where the handler says that it is the same for every caller."""
-        cache, service = self._parts.byte_cache, call.context.name
-        writes = cache.writes(service)
+    async def _kept(self, call: Call, asked: Asked, kept: Awaitable[Found]) -> Answer:
+        """The kept answer, or a fresh one, which is kept where the handler says that it is the same for everybody."""
+        answer, mark = await kept
+        if answer is not None:
+            return answer
         fresh = await self._fresh(call)
         if call.shared and fresh.status == _OK:
-            cache.keep(asked, Page(fresh, call.endpoint, secure=self._parts.secure), writes=writes)
+            self._parts.pages.keep(asked, Page(fresh, call.endpoint, secure=self._parts.secure), mark=mark)
         return fresh
 
     async def _fresh(self, call: Call) -> Answer:
@@ -204,7 +208,11 @@ class Edge:
         key = call.header(b"idempotency-key")
         if key is not None and call.route.idempotent and isinstance(call.principal, Principal):
             call.idempotency_key = read_key(key)
-        return await self._writes.run(call)
+        answer = await self._writes.run(call)
+        if call.method not in _READS:
+            # Who hears of this write may ask another process the next moment.
+            await self._parts.pages.dropped()
+        return answer
 
     async def _send(self, call: Call, answer: Answer) -> None:
         status, body = answer.status, answer.body
