@@ -103,9 +103,7 @@ class HttpSettings(Section, frozen=True, kw_only=True):
         Meta(description="Addresses or networks, beside this machine, that may read /metrics; comma separated."),
     ] = []
     api_limit: Annotated[int, Meta(ge=1, description="Requests a minute for each user or anonymous address.")] = 100
-    auth_limit: Annotated[
-        int, Meta(ge=1, description="Logins, signups and changes of a profile a minute for each address.")
-    ] = 20
+    auth_limit: Annotated[int, Meta(ge=1, description="Logins and signups a minute for each address.")] = 20
     media_limit: Annotated[int, Meta(ge=1, description="Playlists and segments a minute for each playback token.")] = (
         1200
     )

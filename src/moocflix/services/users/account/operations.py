@@ -13,17 +13,9 @@ from moocflix.platform.database.transaction import Tx
 from moocflix.platform.versions import IfMatch, check_version
 from moocflix.services.users.account import sql
 from moocflix.services.users.account.model import Account, AccountClosed, AccountNotFound, NewAccount, UsernameTaken
-from moocflix.services.users.credential import sql as credential_sql
-from moocflix.services.users.credential.model import Attempt, WrongCurrentPassword
+from moocflix.services.users.credential.model import WrongCurrentPassword
 from moocflix.services.users.session import sql as session_sql
 from moocflix.services.users.session.model import Grant, Lives, NewSession
-
-
-class Proof(msgspec.Struct, frozen=True, kw_only=True):
-    """That the caller knows the current password: the hash that it fitted."""
-
-    password_hash: str
-    attempt: Attempt
 
 
 async def make_account(tx: Tx, *, new: NewAccount, usernames: Iterable[str]) -> Account:
@@ -50,7 +42,7 @@ async def update(
     id: UUID,
     changes: dict[str, Any],
     new_password_hash: str | None,
-    proof: Proof | None,
+    proven_hash: str | None,
     if_match: IfMatch,
     session_id: UUID,
     lives: Lives,
@@ -58,15 +50,14 @@ async def update(
 ) -> Account:
     """Change an account. A new password ends every session but the one that it is changed in.
 
-    Raises AccountNotFound, Stale, WrongCurrentPassword, EmailTaken, PhoneTaken, UsernameTaken.
+    `proven_hash` is the one that the caller's current password fitted, where it was asked for. Raises AccountNotFound,
+    Stale, WrongCurrentPassword, EmailTaken, PhoneTaken, UsernameTaken.
     """
     before = await _locked(tx, id=id)
     check_version(before.version, if_match)
-    if proof is not None:
-        # The password may have been changed between the check and the lock.
-        if await sql.password_hash_of(tx, id=id) != proof.password_hash:
-            raise WrongCurrentPassword
-        await credential_sql.forgive_attempts(tx, attempt=proof.attempt)
+    # The password may have been changed between the check and the lock.
+    if proven_hash is not None and await sql.password_hash_of(tx, id=id) != proven_hash:
+        raise WrongCurrentPassword
     after = before.changed(changes, now=now)
     if after is before and new_password_hash is None:
         return before

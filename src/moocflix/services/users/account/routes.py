@@ -14,7 +14,6 @@ from moocflix.platform.ids import new_id
 from moocflix.platform.networks import line_of
 from moocflix.services.users.account import operations, sql
 from moocflix.services.users.account.model import AccountNotFound, usernames_for
-from moocflix.services.users.account.operations import Proof
 from moocflix.services.users.account.schemas import ChangedOut, ProfileOut, SignUpIn, UpdateIn, chance
 from moocflix.services.users.credential import sql as credential_sql
 from moocflix.services.users.credential.model import Attempt, Attempts, LoginName, WrongCurrentPassword
@@ -62,22 +61,20 @@ async def profile(request: Request) -> Reply[ProfileOut]:
 @put(
     ["/api/v1/users/profile/update", "/api/auth/user/profile"],
     who=CALLER,
-    # A new password takes two computations of the hash, as dear as a login and a signup together.
-    rate="auth",
     summary="Change my profile",
     refusals=(403, 404, 409, 412, 503),
 )
 async def update(request: Request, data: UpdateIn) -> Reply[ChangedOut]:
     """E-mail address, phone number and password take `currentPassword`. A new password ends all other sessions."""
     changes, password = data.changes(), data.new_password()
-    proof = await _proof(request, data.proof())
+    proven_hash = await _proven_hash(request, data.proof())
     new_hash = None if password is None else await request.context.part(PasswordHasher).hash(password)
     account = await operations.update(
         request.tx,
         id=request.caller.id,
         changes=changes,
         new_password_hash=new_hash,
-        proof=proof,
+        proven_hash=proven_hash,
         if_match=request.if_match(),
         session_id=request.caller.session_id,
         lives=Lives.of(request.context.settings.of(UsersSettings)),
@@ -135,21 +132,22 @@ async def _sign_up(request: Request, data: SignUpIn, *, status: int) -> Reply[To
     return reply(tokens, status=status, headers=NOT_KEPT)
 
 
-async def _proof(request: Request, current_password: str | None) -> Proof | None:
-    """That the caller knows their password, where that was asked for. Raises WrongCurrentPassword, TooManyAttempts."""
+async def _proven_hash(request: Request, current_password: str | None) -> str | None:
+    """The hash that the current password fits, where it was asked for. Raises WrongCurrentPassword, TooManyAttempts."""
     if current_password is None:
         return None
     user_id, context = request.caller.id, request.context
     attempts = Attempts.of(context.settings.of(UsersSettings))
     name = LoginName(email_key=f"user {user_id}")
     attempt = Attempt.on(name, address=line_of(request.client_address), attempts=attempts, now=request.now)
+    # For good, right or wrong: hashes are dear, and nobody changes a password ten times in a row.
     await credential_sql.count_attempt(request.tx, attempt=attempt)
     held = await credential_sql.credentials_of(context.database.reader, user_id=user_id)
     known = None if held is None else held.password_hash
     verdict = await context.part(PasswordHasher).verify(current_password, against=known)
     if known is None or not verdict.good:
         raise WrongCurrentPassword
-    return Proof(password_hash=known, attempt=attempt)
+    return known
 
 
 routes = (sign_up, register, profile, update, deactivate, people, person)
