@@ -5,7 +5,7 @@ that a key stays in order however many workers there are.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 from zlib import crc32
@@ -46,6 +46,8 @@ _NOTED_SECONDS = 1.0
 _ANSWER_SECONDS = 10.0
 _AWAY = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, asyncio.InvalidStateError)
 
+_Sending = tuple[AbstractExchange, str, Message]
+
 
 class RabbitMQ:
     """One process's connection to a virtual host."""
@@ -56,6 +58,7 @@ class RabbitMQ:
         self._connection: AbstractConnection | None = None
         self._channel: AbstractChannel | None = None
         self._exchanges: dict[str, AbstractExchange] = {}
+        self._answers = 0
         self._turn = asyncio.Lock()
 
     async def prepare(self, topics: Sequence[Topic[Any]], groups: Mapping[str, Sequence[Topic[Any]]]) -> None:
@@ -72,21 +75,26 @@ class RabbitMQ:
 
     async def publish(self, parcels: Sequence[Parcel]) -> None:
         """Send, and wait for every confirmation."""
-        async with self.needed():
+        async with self.needed() as limit:
             _ = await self._sending()
             events, dead = self._exchanges[_EXCHANGE], self._exchanges[_DEAD]
-            await _confirmed(
-                (dead, parcel.address, parcel.message)
-                if parcel.address.endswith(".dead-letter")
-                else (events, f"{parcel.address}.{self._number(parcel.message)}", parcel.message)
-                for parcel in parcels
+            await self._confirmed(
+                limit,
+                (
+                    (dead, parcel.address, parcel.message)
+                    if parcel.address.endswith(".dead-letter")
+                    else (events, f"{parcel.address}.{self._number(parcel.message)}", parcel.message)
+                    for parcel in parcels
+                ),
             )
 
     async def resend(self, group: str, messages: Sequence[Message]) -> None:
         """Send straight into the group's queues."""
-        async with self.needed():
+        async with self.needed() as limit:
             straight = (await self._sending()).default_exchange
-            await _confirmed((straight, _queue_name(group, self._number(message)), message) for message in messages)
+            await self._confirmed(
+                limit, ((straight, _queue_name(group, self._number(message)), message) for message in messages)
+            )
 
     def subscribe(self, group: str, topics: Sequence[Topic[Any]]) -> Subscription:
         """One more consumer of each of the group's queues."""
@@ -133,15 +141,41 @@ class RabbitMQ:
         return self._connection
 
     @asynccontextmanager
-    async def needed(self) -> AsyncIterator[None]:
+    async def needed(self) -> AsyncIterator[asyncio.Timeout]:
         """What goes wrong within is Unavailable; at the next need all begins on a new connection."""
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS), _losses():
-                yield
+            async with asyncio.timeout(_ANSWER_SECONDS) as limit, _losses():
+                yield limit
         except _AWAY as error:
             if not isinstance(error, DeliveryError):
                 await self.close()
             raise Unavailable(_SENTENCE) from error
+
+    async def _confirmed(self, limit: asyncio.Timeout, sending: Iterable[_Sending]) -> None:
+        """Send in order; return once all are confirmed, whatever becomes of the others.
+
+        All who send wait for one another: what may not take longer than the limit is the wait for the next
+        confirmation, whosever it is.
+        """
+        limit.reschedule(None)
+        outcomes = asyncio.gather(*(self._send(*one) for one in sending), return_exceptions=True)
+        try:
+            while not outcomes.done():
+                before = self._answers
+                await asyncio.wait([outcomes], timeout=_ANSWER_SECONDS)
+                if self._answers == before:
+                    raise TimeoutError
+        finally:
+            outcomes.cancel()
+        for outcome in outcomes.result():
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _send(self, exchange: AbstractExchange, address: str, message: Message) -> None:
+        try:
+            await exchange.publish(_outgoing(message), address, mandatory=False)
+        finally:
+            self._answers += 1
 
     def _number(self, message: Message) -> int:
         return crc32(message.key.encode()) % self._settings.queues
@@ -253,18 +287,6 @@ def _putting(arrived: "asyncio.Queue[tuple[int, AbstractIncomingMessage]]", numb
         arrived.put_nowait((number, incoming))
 
     return put
-
-
-async def _confirmed(sending: Any) -> None:
-    """Send in order; return once all are confirmed, whatever becomes of the others."""
-    tasks = [
-        asyncio.ensure_future(exchange.publish(_outgoing(message), address, mandatory=False))
-        for exchange, address, message in sending
-    ]
-    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-    for outcome in outcomes:
-        if isinstance(outcome, BaseException):
-            raise outcome
 
 
 async def _declare(channel: AbstractChannel, group: str, number: int) -> AbstractQueue:
