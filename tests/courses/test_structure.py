@@ -197,7 +197,7 @@ async def test_other_services_read_the_outline_drafts_too(platform: TestPlatform
 
 async def test_other_services_read_everything_page_by_page(platform: TestPlatform) -> None:
     courses = [await platform.course(published=number % 2 == 0) for number in range(3)]
-    client = platform.context("enrollments").http("courses")
+    client = platform.context("content").http("courses")
     expected: dict[tuple[str, Any], set[UUID]] = {
         ("courses", CoursePage): {course.id for course in courses},
         ("modules", ModulePage): {module for course in courses for module in course.modules},

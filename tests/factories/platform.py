@@ -13,6 +13,7 @@ from moocflix.entrypoints.runtime import Runtime
 from moocflix.entrypoints.services import SERVICES
 from moocflix.entrypoints.users import create_admin
 from moocflix.entrypoints.work import outboxes_of
+from moocflix.platform.client import InternalClient
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.service import ServiceContext
@@ -125,6 +126,10 @@ class TestPlatform:
         await self._admin.execute(f"BEGIN; SET LOCAL session_replication_role = replica; {deletes}; COMMIT")
         for service in SERVICES:
             self.runtime.pages.drop(service.name)
+
+    def client(self, caller: str, target: str) -> InternalClient:
+        """What this caller asks another service with; `platform` is the process itself."""
+        return self.runtime._client(caller, target)  # noqa: SLF001 - the client that its own parts get
 
     async def settle(self, *, ahead: timedelta = timedelta(0)) -> None:
         """Run reactions, and jobs that are due within `ahead`, until nothing is left to do."""

@@ -13,7 +13,7 @@ import litestar
 from msgspec import Meta
 
 from moocflix.entrypoints.runtime import Runtime
-from moocflix.platform.auth.access import ANYONE, CALLER, HOLDER, INSTRUCTOR, SERVICE
+from moocflix.platform.auth.access import ANYONE, CALLER, HOLDER, INSTRUCTOR, services
 from moocflix.platform.errors import Conflict, CopyMissing, NotFound, Unauthorized
 from moocflix.platform.events.envelope import State
 from moocflix.platform.http.numbers import Number
@@ -187,7 +187,7 @@ async def undeclared() -> str:
     return "of the framework alone"
 
 
-@get("/internal/secret", who=SERVICE, summary="For services")
+@get("/internal/secret", who=services("enrollments"), summary="For services")
 async def secret() -> Reply[str]:
     return reply("secret")
 

@@ -9,11 +9,12 @@ from moocflix.platform.auth.access import (
     CALLER,
     INSTRUCTOR,
     LEARNER,
-    SERVICE,
     Access,
     NotAService,
     NotSignedIn,
+    NotYourCall,
     RoleNeeded,
+    services,
 )
 from moocflix.platform.auth.principal import Principal, Role, ServicePrincipal
 from moocflix.platform.clock import utc_now
@@ -57,11 +58,15 @@ def test_a_service_is_no_person(access: Access) -> None:
 @pytest.mark.parametrize("principal", [None, person("student"), person("admin")])
 def test_an_internal_route_refuses_people_admins_too(principal: Principal | None) -> None:
     with pytest.raises(NotAService):
-        SERVICE.check(principal)
+        services("courses").check(principal)
 
 
-def test_an_internal_route_lets_a_service_in() -> None:
-    SERVICE.check(ServicePrincipal("courses"))
+def test_an_internal_route_lets_the_services_in_that_it_names() -> None:
+    access = services("courses", "content")
+    access.check(ServicePrincipal("courses"))
+    access.check(ServicePrincipal("content"))
+    with pytest.raises(NotYourCall, match="The progress service has nothing to ask here"):
+        access.check(ServicePrincipal("progress"))
 
 
 @pytest.mark.parametrize("principal", [None, person("student"), ServicePrincipal("courses")])

@@ -11,6 +11,7 @@ import pytest
 
 from moocflix.platform import logs
 from moocflix.platform.database.urls import DatabaseUrls
+from moocflix.platform.errors import Forbidden
 from moocflix.platform.ids import new_id
 from tests.platform.probe import CATS, Probe
 from tests.waiting import until
@@ -130,6 +131,8 @@ async def test_internal_routes_need_the_token_of_a_service(probe: Probe) -> None
         assert (await inside.get("/internal/secret")).status_code == 401
         signed_in = {"authorization": f"Bearer {probe.token}"}
         assert (await inside.get("/internal/secret", headers=signed_in)).status_code == 401
+    with pytest.raises(Forbidden, match="The courses service has nothing to ask here"):
+        await probe.runtime._client("courses", "probe").get("/internal/secret", reply=str)  # noqa: SLF001 - as above
 
 
 async def test_a_refusal_undoes_the_write(probe: Probe) -> None:

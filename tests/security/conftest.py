@@ -58,10 +58,10 @@ def serving(path: str) -> str:
     )
 
 
-def service_headers(platform: TestPlatform, *, audience: str) -> dict[str, str]:
-    """What the progress service sends to a service that it calls."""
+def service_headers(platform: TestPlatform, *, audience: str, caller: str = "progress") -> dict[str, str]:
+    """What this service sends to a service that it calls."""
     keys = ServiceKeys.of(Secrets.of(platform.settings))
-    return {"authorization": f"Bearer {ServiceTokenSigner('progress', keys).token(audience=audience)}"}
+    return {"authorization": f"Bearer {ServiceTokenSigner(caller, keys).token(audience=audience)}"}
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,12 @@ The statuses stand in the order of `stage.CALLERS`: anonymous, stranger, student
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.factories.platform import PASSWORD
 
+OPEN = "200"
 UPLOAD = "a form with a video"
 FILE = "a file"
 
@@ -35,6 +36,8 @@ class Row:
     target: str
     statuses: tuple[int, ...]
     body: Any = None
+    callers: frozenset[str] = frozenset()
+    """The services that may, where it is internal."""
 
     @property
     def name(self) -> str:
@@ -48,6 +51,11 @@ def row(route: str, who: str, statuses: str, *, of: str = "published", body: Any
     return Row(method, path, who, of, tuple(numbers if len(numbers) > 1 else numbers * 6), body)
 
 
+def internal(route: str, callers: str, *, of: str = "published", body: Any = None) -> Row:
+    """A route for these services alone."""
+    return replace(row(route, "service", OPEN, of=of, body=body), callers=frozenset(callers.split()))
+
+
 def rows(routes: Sequence[str], who: str, by_target: dict[str, str], *, body: Any = None) -> Iterable[Row]:
     """The same statuses for several paths, by target."""
     for route in routes:
@@ -55,7 +63,6 @@ def rows(routes: Sequence[str], who: str, by_target: dict[str, str], *, body: An
             yield row(route, who, statuses, of=target, body=body)
 
 
-OPEN = "200"
 SIGNED_IN = "401 200 200 200 200 200"
 _COURSE = "/api/v1/courses/{course_id}"
 _MODULE = _COURSE + "/modules/{module_id}"
@@ -83,10 +90,10 @@ USERS = (
     row("GET /api/v1/users/sessions", "caller", SIGNED_IN),
     row("DELETE /api/v1/users/sessions/{session_id}", "caller", "401 404 200 404 404 404"),
     row("GET /.well-known/jwks.json", "anyone", OPEN),
-    row("GET /internal/users", "service", OPEN),
-    row("GET /internal/users/{user_id}", "service", OPEN),
-    row("GET /internal/revocations", "service", OPEN),
-    row("GET /internal/signing-keys", "service", OPEN),
+    internal("GET /internal/users", "courses enrollments"),
+    internal("GET /internal/users/{user_id}", "courses enrollments"),
+    internal("GET /internal/revocations", "platform"),
+    internal("GET /internal/signing-keys", "platform"),
 )
 
 COURSES = (
@@ -132,13 +139,15 @@ COURSES = (
         [f"DELETE {path}" for path in _LESSON],
         "caller", CHANGED_BELOW | {"draft lesson": "401 404 404 404 200 200"},
     ),
-    row("GET /internal/courses", "service", OPEN),
-    *rows(["GET /internal/courses/{course_id}"], "service", {"published": OPEN, "draft": OPEN}),
-    *rows(["GET /internal/courses/{course_id}/outline"], "service", {"published": OPEN, "draft": OPEN}),
-    row("GET /internal/modules", "service", OPEN),
-    row("GET /internal/modules/{module_id}", "service", OPEN),
-    row("GET /internal/lessons", "service", OPEN),
-    row("GET /internal/lessons/{lesson_id}", "service", OPEN),
+    internal("GET /internal/courses", "content enrollments progress"),
+    internal("GET /internal/courses/{course_id}", "content enrollments progress"),
+    internal("GET /internal/courses/{course_id}", "content enrollments progress", of="draft"),
+    internal("GET /internal/courses/{course_id}/outline", "progress"),
+    internal("GET /internal/courses/{course_id}/outline", "progress", of="draft"),
+    internal("GET /internal/modules", "content"),
+    internal("GET /internal/modules/{module_id}", "content progress"),
+    internal("GET /internal/lessons", "content"),
+    internal("GET /internal/lessons/{lesson_id}", "content progress"),
 )  # fmt: skip
 
 ENROLLMENTS = (
@@ -166,11 +175,11 @@ ENROLLMENTS = (
     row("GET /api/enrollments/{enrollment_id}", "caller", "401 404 200 404 200 200"),
     row("DELETE /api/enrollments/{enrollment_id}", "caller", "401 404 200 404 403 403"),
     *rows([f"GET {_COURSE}/students", f"GET {_COURSE}/enrollments"], "caller", CHANGED),
-    row("GET /internal/enrollments", "service", OPEN),
-    row("GET /internal/enrollments/{enrollment_id}", "service", OPEN),
-    row("GET /internal/enrollments/find?userId={user_id}&courseId={course_id}", "service", OPEN),
-    row("POST /internal/courses/{course_id}/close", "service", OPEN, of="empty", body={"force": False}),
-    row("POST /internal/courses/{course_id}/reopen", "service", OPEN, of="empty"),
+    internal("GET /internal/enrollments", "content courses progress"),
+    internal("GET /internal/enrollments/{enrollment_id}", "content courses progress"),
+    internal("GET /internal/enrollments/find?userId={user_id}&courseId={course_id}", "content courses"),
+    internal("POST /internal/courses/{course_id}/close", "courses", of="empty", body={"force": False}),
+    internal("POST /internal/courses/{course_id}/reopen", "courses", of="empty"),
 )
 
 PROGRESS_ROWS = (
@@ -219,8 +228,9 @@ CONTENT = (
     row("GET /api/v1/files/{signature}/{key}", "holder", "403", of="putting"),
     row("PUT /api/v1/files/{signature}/{key}", "holder", OPEN, of="putting", body=FILE),
     row("PUT /api/v1/files/{signature}/{key}", "holder", "403", of="reading", body=FILE),
-    row("GET /internal/videos", "service", OPEN),
-    *rows(["GET /internal/videos/{video_id}"], "service", {"published": OPEN, "draft": OPEN}),
+    internal("GET /internal/videos", "courses"),
+    internal("GET /internal/videos/{video_id}", "courses"),
+    internal("GET /internal/videos/{video_id}", "courses", of="draft"),
 )  # fmt: skip
 
 SYSTEM = (

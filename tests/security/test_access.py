@@ -1,15 +1,19 @@
 """Every route against everybody, over things that exist: who gets in, and that who does not changes nothing."""
 
+import contextlib
 import re
 from typing import Any
 
 import httpx
 import pytest
 
+from moocflix.entrypoints.runtime import ASKER
 from moocflix.entrypoints.services import SERVICES
+from moocflix.platform.errors import Invalid, NotFound
 from moocflix.platform.http import system
 from moocflix.platform.http.routes import route_of
 from moocflix.platform.ids import new_id
+from moocflix.platform.service import Copy, Service
 from tests.security.conftest import KIND, service_headers, serving
 from tests.security.ledger import Ledger
 from tests.security.route_table import FILE, TABLE, UPLOAD, Row
@@ -17,6 +21,7 @@ from tests.security.stage import CALLERS, Stage
 
 PUBLIC = [row for row in TABLE if row.who != "service"]
 INTERNAL = [row for row in TABLE if row.who == "service"]
+SERVICE_NAMES = {ASKER, *(service.name for service in SERVICES)}
 _ID = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}")
 REFUSED = {401, 402, 403, 404, 409}
 
@@ -25,10 +30,10 @@ def name_of(row: Row) -> str:
     return row.name
 
 
-def served() -> set[tuple[str, str, str]]:
+def served() -> set[tuple[str, str, str, frozenset[str]]]:
     """Method, path and who may call, of every route that the platform has."""
     return {
-        (str(method), KIND.sub("}", path), route.who.name)
+        (str(method), KIND.sub("}", path), route.who.name, route.who.callers)
         for service in (*SERVICES, system.service)
         for handler in service.routes
         if (route := route_of(handler)) is not None
@@ -52,7 +57,7 @@ async def ask(http: httpx.AsyncClient, stage: Stage, row: Row, *, caller: str, h
 
 
 def test_the_table_names_every_route_and_who_may_call_it() -> None:
-    assert {(row.method, row.path.partition("?")[0], row.who) for row in TABLE} == served()
+    assert {(row.method, row.path.partition("?")[0], row.who, row.callers) for row in TABLE} == served()
 
 
 @pytest.mark.parametrize("row", PUBLIC, ids=name_of)
@@ -79,12 +84,37 @@ async def test_internal_routes_are_for_services_alone(
         outside = await ask(stage.platform.http, stage, row, caller=caller)
         inside = await ask(internal, stage, row, caller=caller)
         assert (outside.status_code, inside.status_code) == (404, 401), caller
-    service = service_headers(stage.platform, audience=serving(row.path))
-    assert (await ask(stage.platform.http, stage, row, caller="admin", headers=service)).status_code == 404
-    assert await ledger.changed() == []
-    answer = await ask(internal, stage, row, caller="admin", headers=service)
+    for name in SERVICE_NAMES:
+        service = service_headers(stage.platform, audience=serving(row.path), caller=name)
+        assert (await ask(stage.platform.http, stage, row, caller="admin", headers=service)).status_code == 404
+
+
+@pytest.mark.parametrize("row", INTERNAL, ids=name_of)
+async def test_internal_routes_answer_the_services_that_they_name_and_no_other(
+    stage: Stage, ledger: Ledger, internal: httpx.AsyncClient, row: Row
+) -> None:
+    async def status(name: str) -> int:
+        headers = service_headers(stage.platform, audience=serving(row.path), caller=name)
+        return (await ask(internal, stage, row, caller="admin", headers=headers)).status_code
+
+    refused = {name: await status(name) for name in SERVICE_NAMES - row.callers}
+    changed = await ledger.changed()
+    answered = {name: await status(name) for name in row.callers}
     await ledger.restore()
-    assert answer.status_code == row.statuses[0], answer.text
+    assert (refused, changed) == (dict.fromkeys(SERVICE_NAMES - row.callers, 403), [])
+    assert answered == dict.fromkeys(row.callers, row.statuses[0])
+
+
+@pytest.mark.parametrize(
+    ("service", "copy"), [(service, copy) for service in SERVICES for copy in service.copies],
+    ids=lambda one: getattr(one, "entity", None) or one.name,
+)  # fmt: skip
+async def test_whoever_keeps_a_copy_may_ask_its_owner(stage: Stage, service: Service, copy: Copy) -> None:
+    context = stage.platform.context(service.name)
+    with contextlib.suppress(Invalid, NotFound):
+        assert await copy.fetch(context, new_id()) is None
+    if copy.pages is not None:
+        assert (await copy.pages(context, None))[0]
 
 
 @pytest.mark.parametrize("row", INTERNAL, ids=name_of)
@@ -92,7 +122,7 @@ async def test_a_service_token_opens_the_service_that_it_is_for_and_no_other(
     stage: Stage, internal: httpx.AsyncClient, row: Row
 ) -> None:
     other = "courses" if serving(row.path) != "courses" else "users"
-    headers = service_headers(stage.platform, audience=other)
+    headers = service_headers(stage.platform, audience=other, caller=min(row.callers))
     assert (await ask(internal, stage, row, caller="admin", headers=headers)).status_code == 401
 
 

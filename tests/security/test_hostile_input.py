@@ -67,7 +67,7 @@ class Attack:
 
     def _known(self) -> dict[str, str]:
         if self.row.who == "service":
-            return service_headers(self.stage.platform, audience=serving(self.row.path))
+            return service_headers(self.stage.platform, audience=serving(self.row.path), caller=min(self.row.callers))
         return self.stage.headers(self.caller)
 
     def _fill(self, content: Any) -> Any:

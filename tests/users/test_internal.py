@@ -40,7 +40,7 @@ async def test_it_tells_of_everybody_page_by_page(platform: TestPlatform) -> Non
 
 
 async def test_it_tells_of_revocations_after_a_number(platform: TestPlatform) -> None:
-    client = platform.context("courses").http("users")
+    client = platform.client("platform", "users")
     before = (await client.get("/internal/revocations", reply=RevocationList)).last
     ada = await platform.person(name="Ada")
     await ada.post(LOGOUT)
@@ -54,7 +54,7 @@ async def test_it_tells_of_revocations_after_a_number(platform: TestPlatform) ->
 
 
 async def test_it_tells_of_the_keys(platform: TestPlatform) -> None:
-    client = platform.context("courses").http("users")
+    client = platform.client("platform", "users")
     keys = await client.get("/internal/signing-keys", reply=JsonWebKeySet)
     public = (await platform.http.get("/.well-known/jwks.json")).json()
     assert [key.kid for key in keys.keys] == [key["kid"] for key in public["keys"]]

@@ -30,7 +30,7 @@ async def ada(platform: TestPlatform) -> Person:
 
 def another_process(platform: TestPlatform, *, serves: str = "courses") -> TokenWatch:
     """What another process, one that serves `serves`, knows of tokens."""
-    return TokenWatch(UsersService(platform.context(serves).http("users")), databases=[platform.database(serves)])
+    return TokenWatch(UsersService(platform.client("platform", "users")), databases=[platform.database(serves)])
 
 
 async def session_ids(person: Person) -> list[str]:
@@ -154,7 +154,7 @@ async def test_each_served_service_keeps_what_only_another_one_had(platform: Tes
     both = TokenWatch(UsersService(Away()), databases=[platform.database("courses"), platform.database("progress")])
     await both.start()
     fresh = TokenWatch(
-        UsersService(platform.context("courses").http("users")),
+        UsersService(platform.client("platform", "users")),
         databases=[platform.database("courses"), platform.database("progress")],
     )
     await fresh.start()

@@ -27,16 +27,28 @@ class NotAService(Unauthorized):
         super().__init__("This is for the platform's own services: it needs a service token.")
 
 
+class NotYourCall(Forbidden):
+    """The route is for services, and not for this one."""
+
+    def __init__(self, caller: ServicePrincipal) -> None:
+        super().__init__(f"The {caller.name} service has nothing to ask here.")
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who may call. `roles` are those of the people who may; `services` opens it to services, and to them alone."""
+    """Who may call. `roles` are those of the people who may; `callers` opens it to these services alone."""
 
     name: str
     people: str
     """Who that is, in words that fit a sentence."""
     roles: frozenset[Role] = frozenset()
     anonymous: bool = False
-    services: bool = False
+    callers: frozenset[str] = frozenset()
+
+    @property
+    def services(self) -> bool:
+        """Whether it is for services."""
+        return bool(self.callers)
 
     def check(self, principal: Principal | ServicePrincipal | None) -> None:
         """Return where this one may call. Raises Unauthorized where nobody fit was named, Forbidden for a role."""
@@ -45,6 +57,8 @@ class Access:
         if self.services:
             if not isinstance(principal, ServicePrincipal):
                 raise NotAService
+            if principal.name not in self.callers:
+                raise NotYourCall(principal)
         elif not isinstance(principal, Principal):
             raise NotSignedIn
         elif principal.role not in self.roles:
@@ -58,4 +72,8 @@ HOLDER = Access("holder", "whoever holds the token in the address", anonymous=Tr
 CALLER = Access("caller", "people who are signed in", roles=_EVERY_ROLE)
 LEARNER = Access("learner", "people who are signed in", roles=_EVERY_ROLE)
 INSTRUCTOR = Access("instructor", "instructors and admins", roles=frozenset({"instructor", "admin"}))
-SERVICE = Access("service", "the platform's services", services=True)
+
+
+def services(first: str, *others: str) -> Access:
+    """These services alone, by name; `platform` is every process, asking on its own behalf."""
+    return Access("service", "the platform's services", callers=frozenset({first, *others}))

@@ -1,6 +1,6 @@
 """Who calls: the bearer token of a request, checked by this process alone."""
 
-from moocflix.platform.auth.access import HOLDER, SERVICE
+from moocflix.platform.auth.access import HOLDER
 from moocflix.platform.auth.principal import Principal
 from moocflix.platform.auth.service_tokens import ServiceTokenVerifier
 from moocflix.platform.auth.tokens import TokenRefused, TokenVerifier, UnknownKey
@@ -26,7 +26,7 @@ class Identify:
             if call.route.optional_token:
                 return
             raise TokenRefused("must be sent as `Authorization: Bearer …`")
-        if call.route.who is SERVICE:
+        if call.route.who.services:
             call.principal = self._services.verify(token, audience=call.context.name)
             return
         try:

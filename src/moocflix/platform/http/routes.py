@@ -15,7 +15,7 @@ from litestar.openapi.datastructures import ResponseSpec
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from litestar.types import ASGIApp
 
-from moocflix.platform.auth.access import CALLER, SERVICE, Access
+from moocflix.platform.auth.access import CALLER, Access
 from moocflix.platform.http.numbers import body_decoder
 from moocflix.platform.http.reply import Envelope, ErrorEnvelope, Reply
 
@@ -120,10 +120,10 @@ def declare(
         decoder, optional = _body(hints.get("data"))
         route = Route(
             who=who,
-            rate=rate or ("none" if who is SERVICE else "api"),
+            rate=rate or ("none" if who.services else "api"),
             writes=writes or ("none" if method == "GET" else "transaction"),
             cached=cached,
-            idempotent=method == "POST" and not hands_out_tokens and who is not SERVICE,
+            idempotent=method == "POST" and not hands_out_tokens and not who.services,
             optional_token=hands_out_tokens,
             token_counts=token_counts,
             decoder=decoder,
@@ -141,7 +141,7 @@ def declare(
 
 def _handler(function: Any, path: str | list[str], route: Route, given: dict[str, Any]) -> HTTPRouteHandler:
     about = inspect.getdoc(function)
-    shown = route.who is not SERVICE
+    shown = not route.who.services
     return HTTPRouteHandler(path, description=about, include_in_schema=shown, raises=[], opt={_OPT: route}, **given)(
         function
     )

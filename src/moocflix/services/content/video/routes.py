@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from moocflix.contracts.content import VideoPage, VideoState
-from moocflix.platform.auth.access import CALLER, INSTRUCTOR, SERVICE
+from moocflix.platform.auth.access import CALLER, INSTRUCTOR, services
 from moocflix.platform.http.body import announced_bytes
 from moocflix.platform.http.form import FileTooLarge, UploadForm
 from moocflix.platform.http.pagination import Cursor, Limit, next_cursor, read_id
@@ -119,7 +119,7 @@ async def delete_video(request: Request, video_id: UUID) -> Reply[VideoChanged]:
     return reply(VideoChanged(video_id=video.id, status="deleted", message="Video deleted successfully."))
 
 
-@get("/internal/videos", who=SERVICE, summary="Videos of all courses")
+@get("/internal/videos", who=services("courses"), summary="Videos of all courses")
 async def video_states(request: Request, limit: Limit = 100, cursor: Cursor = None) -> Reply[VideoPage]:
     """Videos by id, for the filling of copies."""
     videos = await sql.states(request.db, after=read_id(cursor), limit=limit + 1)
@@ -127,7 +127,7 @@ async def video_states(request: Request, limit: Limit = 100, cursor: Cursor = No
     return reply(VideoPage(videos=videos[:limit], next_cursor=more))
 
 
-@get("/internal/videos/{video_id:uuid}", who=SERVICE, summary="One video's state")
+@get("/internal/videos/{video_id:uuid}", who=services("courses"), summary="One video's state")
 async def video_state(request: Request, video_id: UUID) -> Reply[VideoState]:
     """For services whose copy is missing."""
     state = await sql.state(request.db, video_id=video_id)

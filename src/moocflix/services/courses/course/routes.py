@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from moocflix.contracts.courses import CoursePage, CourseState
-from moocflix.platform.auth.access import ANYONE, CALLER, INSTRUCTOR, SERVICE
+from moocflix.platform.auth.access import ANYONE, CALLER, INSTRUCTOR, services
 from moocflix.platform.http.pagination import Cursor, Limit, next_cursor, read_id
 from moocflix.platform.http.reply import NOT_KEPT, Reply, reply
 from moocflix.platform.http.request import Request
@@ -65,7 +65,7 @@ async def read_course(request: Request, course_id: UUID) -> Reply[CourseOut]:
     return reply(CourseOut.of(course), etag=course.version, headers=NOT_KEPT)
 
 
-@get("/internal/courses", who=SERVICE, summary="All courses, drafts too")
+@get("/internal/courses", who=services("content", "enrollments", "progress"), summary="All courses, drafts too")
 async def list_course_states(request: Request, limit: Limit = 100, cursor: Cursor = None) -> Reply[CoursePage]:
     """Courses by id, for the filling of copies."""
     courses = await sql.page(request.db, after=read_id(cursor), limit=limit + 1)
@@ -73,7 +73,11 @@ async def list_course_states(request: Request, limit: Limit = 100, cursor: Curso
     return reply(CoursePage(courses=[course.state() for course in courses[:limit]], next_cursor=more))
 
 
-@get("/internal/courses/{course_id:uuid}", who=SERVICE, summary="One course, a draft too")
+@get(
+    "/internal/courses/{course_id:uuid}",
+    who=services("content", "enrollments", "progress"),
+    summary="One course, a draft too",
+)
 async def read_course_state(request: Request, course_id: UUID) -> Reply[CourseState]:
     """A course's state, as its events carry it."""
     course = await sql.course(request.db, course_id=course_id)

@@ -4,7 +4,7 @@ from functools import partial
 from uuid import UUID
 
 from moocflix.contracts.courses import LessonPage, LessonState
-from moocflix.platform.auth.access import ANYONE, CALLER, SERVICE
+from moocflix.platform.auth.access import ANYONE, CALLER, services
 from moocflix.platform.http.pagination import Cursor, Limit, next_cursor, read_id
 from moocflix.platform.http.reply import Reply, reply
 from moocflix.platform.http.request import Request
@@ -96,7 +96,7 @@ async def delete_lesson(
     return reply(LessonDone.of(lesson, "Lesson deleted successfully"))
 
 
-@get("/internal/lessons", who=SERVICE, summary="Lessons of all courses, drafts too")
+@get("/internal/lessons", who=services("content"), summary="Lessons of all courses, drafts too")
 async def list_lesson_states(request: Request, limit: Limit = 100, cursor: Cursor = None) -> Reply[LessonPage]:
     """Lessons by id, for the filling of copies."""
     lessons = await sql.page(request.db, after=read_id(cursor), limit=limit + 1)
@@ -104,7 +104,7 @@ async def list_lesson_states(request: Request, limit: Limit = 100, cursor: Curso
     return reply(LessonPage(lessons=lessons[:limit], next_cursor=more))
 
 
-@get("/internal/lessons/{lesson_id:uuid}", who=SERVICE, summary="One lesson, a draft too")
+@get("/internal/lessons/{lesson_id:uuid}", who=services("content", "progress"), summary="One lesson, a draft too")
 async def read_lesson_state(request: Request, lesson_id: UUID) -> Reply[LessonState]:
     """A lesson's state, as its events carry it."""
     lesson = await sql.lesson(request.db, lesson_id=lesson_id)

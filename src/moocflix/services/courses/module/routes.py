@@ -6,7 +6,7 @@ from uuid import UUID
 from msgspec import Meta
 
 from moocflix.contracts.courses import ModulePage, ModuleState
-from moocflix.platform.auth.access import ANYONE, CALLER, SERVICE
+from moocflix.platform.auth.access import ANYONE, CALLER, services
 from moocflix.platform.http.pagination import Cursor, Limit, next_cursor, read_cursor, read_id
 from moocflix.platform.http.reply import NOT_KEPT, Reply, reply
 from moocflix.platform.http.request import Request
@@ -83,7 +83,7 @@ async def update_module(request: Request, course_id: UUID, module_id: UUID, data
     return reply(ModuleDone.of(module, "Module updated successfully"), etag=module.version)
 
 
-@get("/internal/modules", who=SERVICE, summary="Modules of all courses, drafts too")
+@get("/internal/modules", who=services("content"), summary="Modules of all courses, drafts too")
 async def list_module_states(request: Request, limit: Limit = 100, cursor: Cursor = None) -> Reply[ModulePage]:
     """Modules by id, for the filling of copies."""
     modules = await sql.page(request.db, after=read_id(cursor), limit=limit + 1)
@@ -91,7 +91,7 @@ async def list_module_states(request: Request, limit: Limit = 100, cursor: Curso
     return reply(ModulePage(modules=[module.state() for module in modules[:limit]], next_cursor=more))
 
 
-@get("/internal/modules/{module_id:uuid}", who=SERVICE, summary="One module, a draft too")
+@get("/internal/modules/{module_id:uuid}", who=services("content", "progress"), summary="One module, a draft too")
 async def read_module_state(request: Request, module_id: UUID) -> Reply[ModuleState]:
     """A module's state, as its events carry it."""
     module = await sql.module(request.db, module_id=module_id)

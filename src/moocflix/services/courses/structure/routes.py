@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from moocflix.contracts.courses import CourseOutline
-from moocflix.platform.auth.access import ANYONE, CALLER, SERVICE
+from moocflix.platform.auth.access import ANYONE, CALLER, services
 from moocflix.platform.http.reply import Reply, reply
 from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import get, put
@@ -40,7 +40,11 @@ async def set_order(request: Request, course_id: UUID, data: SetOrder) -> Reply[
     return _answer(await sql.structure(request.db, course_id=course_id, viewer=viewer), course_id)
 
 
-@get("/internal/courses/{course_id:uuid}/outline", who=SERVICE, summary="A course with its modules and lessons")
+@get(
+    "/internal/courses/{course_id:uuid}/outline",
+    who=services("progress"),
+    summary="A course with its modules and lessons",
+)
 async def read_outline(request: Request, course_id: UUID) -> Reply[CourseOutline]:
     """A course's state with those of its modules and lessons, drafts too."""
     outline = await sql.outline(request.db, course_id=course_id)

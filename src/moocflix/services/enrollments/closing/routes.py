@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from moocflix.contracts.enrollments import CourseClosed
-from moocflix.platform.auth.access import SERVICE
+from moocflix.platform.auth.access import services
 from moocflix.platform.http.reply import Reply, reply
 from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import post
@@ -14,7 +14,7 @@ from moocflix.services.enrollments.settings import EnrollmentsSettings
 
 @post(
     "/internal/courses/{course_id:uuid}/close",
-    who=SERVICE,
+    who=services("courses"),
     writes="intent",
     summary="Close a course for its deletion",
     refusals=(409,),
@@ -30,7 +30,7 @@ async def close(request: Request, course_id: UUID, data: Close) -> Reply[CourseC
     return reply(CourseClosed(course_id=course_id, unenrolled=unenrolled))
 
 
-@post("/internal/courses/{course_id:uuid}/reopen", who=SERVICE, summary="Open a closed course again")
+@post("/internal/courses/{course_id:uuid}/reopen", who=services("courses"), summary="Open a closed course again")
 async def reopen(request: Request, course_id: UUID) -> Reply[CourseClosed]:
     """For when its deletion came to nothing; it may be repeated."""
     await operations.reopen(request.tx, course_id=course_id)

@@ -7,7 +7,7 @@ from uuid import UUID
 from litestar.params import QueryParameter
 
 from moocflix.contracts.enrollments import EnrollmentFound, EnrollmentPage, EnrollmentState, EnrollmentStatus
-from moocflix.platform.auth.access import CALLER, LEARNER, SERVICE
+from moocflix.platform.auth.access import CALLER, LEARNER, services
 from moocflix.platform.http.pagination import Cursor, Limit, next_cursor, read_cursor, read_id
 from moocflix.platform.http.reply import Reply, reply
 from moocflix.platform.http.request import Request
@@ -153,7 +153,7 @@ async def _students(
     return found[:limit], next_cursor(found, limit, _place_of)
 
 
-@get("/internal/enrollments", who=SERVICE, summary="All enrolments")
+@get("/internal/enrollments", who=services("content", "courses", "progress"), summary="All enrolments")
 async def enrollment_states(request: Request, limit: Limit = 100, cursor: Cursor = None) -> Reply[EnrollmentPage]:
     """Enrolments by id, for the filling of copies."""
     found = await sql.page(request.db, after=read_id(cursor), limit=limit + 1)
@@ -161,7 +161,11 @@ async def enrollment_states(request: Request, limit: Limit = 100, cursor: Cursor
     return reply(EnrollmentPage(enrollments=[one.state for one in found[:limit]], next_cursor=more))
 
 
-@get("/internal/enrollments/{enrollment_id:uuid}", who=SERVICE, summary="One enrolment's state")
+@get(
+    "/internal/enrollments/{enrollment_id:uuid}",
+    who=services("content", "courses", "progress"),
+    summary="One enrolment's state",
+)
 async def enrollment_state(request: Request, enrollment_id: UUID) -> Reply[EnrollmentState]:
     """An enrolment as its events carry it."""
     found = await sql.enrollment(request.db, id=enrollment_id)
@@ -170,7 +174,9 @@ async def enrollment_state(request: Request, enrollment_id: UUID) -> Reply[Enrol
     return reply(found.state)
 
 
-@get("/internal/enrollments/find", who=SERVICE, summary="Whether somebody is enrolled in a course")
+@get(
+    "/internal/enrollments/find", who=services("content", "courses"), summary="Whether somebody is enrolled in a course"
+)
 async def find_enrollment(
     request: Request,
     user_id: Annotated[UUID, QueryParameter(name="userId")],

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from moocflix.contracts.users import UserPage, UserState
-from moocflix.platform.auth.access import ANYONE, CALLER, SERVICE
+from moocflix.platform.auth.access import ANYONE, CALLER, services
 from moocflix.platform.auth.passwords import PasswordHasher
 from moocflix.platform.auth.signer import CurrentSigner
 from moocflix.platform.http.pagination import Cursor, Limit, next_cursor, read_id
@@ -95,7 +95,7 @@ async def deactivate(request: Request) -> Reply[ChangedOut]:
     return reply(ChangedOut(user_id=account.id, message="Account deactivated"))
 
 
-@get("/internal/users", who=SERVICE, summary="Everybody, for the filling of copies")
+@get("/internal/users", who=services("courses", "enrollments"), summary="Everybody, for the filling of copies")
 async def people(request: Request, limit: Limit = 100, cursor: Cursor = None) -> Reply[UserPage]:
     """By id."""
     found = await sql.accounts(request.db, after=read_id(cursor), limit=limit + 1)
@@ -103,7 +103,11 @@ async def people(request: Request, limit: Limit = 100, cursor: Cursor = None) ->
     return reply(UserPage(users=[account.public() for account in found[:limit]], next_cursor=more))
 
 
-@get("/internal/users/{user_id:uuid}", who=SERVICE, summary="One person, as others may know them")
+@get(
+    "/internal/users/{user_id:uuid}",
+    who=services("courses", "enrollments"),
+    summary="One person, as others may know them",
+)
 async def person(request: Request, user_id: UUID) -> Reply[UserState]:
     """Never with an e-mail address or a phone number."""
     account = await sql.account(request.db, id=user_id)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from litestar.params import Parameter
 
-from moocflix.platform.auth.access import ANYONE, CALLER, SERVICE
+from moocflix.platform.auth.access import ANYONE, CALLER, services
 from moocflix.platform.auth.passwords import PasswordHasher
 from moocflix.platform.auth.published import RevocationList
 from moocflix.platform.auth.signer import CurrentSigner
@@ -120,7 +120,7 @@ async def end_session(request: Request, session_id: UUID) -> Reply[EndedOut]:
     return reply(EndedOut(message="Session ended"))
 
 
-@get("/internal/revocations", who=SERVICE, summary="Ended sessions and generations, after a number")
+@get("/internal/revocations", who=services("platform"), summary="Ended sessions and generations, after a number")
 async def revocations(
     request: Request, after: Annotated[int, Parameter(ge=0, le=2**63 - 1)] = 0
 ) -> Reply[RevocationList]:

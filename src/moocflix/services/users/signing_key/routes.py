@@ -1,6 +1,6 @@
 """The public keys, for anybody and for the platform's services."""
 
-from moocflix.platform.auth.access import ANYONE, SERVICE
+from moocflix.platform.auth.access import ANYONE, services
 from moocflix.platform.auth.published import JsonWebKeySet
 from moocflix.platform.http.reply import Answer, Reply, json_reply, reply
 from moocflix.platform.http.request import Request
@@ -16,7 +16,7 @@ async def jwks(request: Request) -> Answer:
     return json_reply(await _key_set(request), headers=_CACHE)
 
 
-@get("/internal/signing-keys", who=SERVICE, summary="The public keys, for the platform's services")
+@get("/internal/signing-keys", who=services("platform"), summary="The public keys, for the platform's services")
 async def signing_keys(request: Request) -> Reply[JsonWebKeySet]:
     """The same keys in the envelope."""
     return reply(await _key_set(request))
