@@ -13,6 +13,7 @@ from moocflix.entrypoints.faults import sentence
 from moocflix.entrypoints.users import users
 from moocflix.platform.auth.signer import CurrentSigner
 from moocflix.platform.settings import Settings, load
+from moocflix.services.users.signing_key.model import PublishedKeys
 from tests.databases import in_database
 from tests.factories.platform import PASSWORD, TestPlatform, data_of
 from tests.users.conftest import LOGIN, PROFILE, REFRESH, events, known_everywhere
@@ -114,6 +115,7 @@ async def test_nobody_is_found_by_an_address_that_is_nobodys(platform: TestPlatf
 async def test_it_changes_the_key_that_signs(platform: TestPlatform) -> None:
     result = await moocflix(platform.settings, "rotate-keys")
     assert result.exit_code == 0, result.output
+    platform.context("users").part(PublishedKeys).forget()
     kid = (await platform.http.get("/.well-known/jwks.json")).json()["keys"][0]["kid"]
     assert kid in result.output
     platform.context("users").part(CurrentSigner).forget()

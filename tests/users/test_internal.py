@@ -9,6 +9,7 @@ from moocflix.platform.auth.published import JsonWebKeySet, RevocationList
 from moocflix.platform.auth.watch import UsersService
 from moocflix.platform.errors import NotFound
 from moocflix.platform.ids import new_id
+from moocflix.services.users.signing_key.model import PublishedKeys
 from tests.factories.platform import TestPlatform
 from tests.users.conftest import LOGOUT
 
@@ -56,6 +57,7 @@ async def test_it_tells_of_revocations_after_a_number(platform: TestPlatform) ->
 async def test_it_tells_of_the_keys(platform: TestPlatform) -> None:
     client = platform.client("platform", "users")
     keys = await client.get("/internal/signing-keys", reply=JsonWebKeySet)
+    platform.context("users").part(PublishedKeys).forget()
     public = (await platform.http.get("/.well-known/jwks.json")).json()
     assert [key.kid for key in keys.keys] == [key["kid"] for key in public["keys"]]
     assert set(public["keys"][0]) == {"kid", "x", "kty", "crv", "alg", "use"}

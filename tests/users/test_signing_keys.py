@@ -2,19 +2,20 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import jwt
 import pytest
 
 from moocflix.entrypoints.users import rotate_keys
 from moocflix.platform import clock
+from moocflix.platform.auth.published import JsonWebKeySet
 from moocflix.platform.auth.signer import CurrentSigner
 from moocflix.platform.clock import utc_now
-from moocflix.platform.database.transaction import Database
+from moocflix.platform.database.transaction import Database, Reader
 from moocflix.platform.sealing import Seal, derive_key
 from moocflix.services.users.signing_key import operations, sql
-from moocflix.services.users.signing_key.model import SecretDoesNotFit, SigningKey
+from moocflix.services.users.signing_key.model import PublishedKeys, SecretDoesNotFit, SigningKey
 from tests.factories.platform import Person, TestPlatform
 from tests.users.conftest import PROFILE
 
@@ -39,11 +40,33 @@ async def one_key(platform: TestPlatform) -> None:
 async def know_of_new_keys(platform: TestPlatform) -> None:
     """What a running platform does by itself after a few seconds."""
     platform.context("users").part(CurrentSigner).forget()
+    platform.context("users").part(PublishedKeys).forget()
     await platform.runtime.watch.verifier.refresh_keys(at_once=True)
 
 
 async def published(platform: TestPlatform) -> list[str]:
+    """What anybody is told, once the second is over for which the process remembers what it was told."""
+    platform.context("users").part(PublishedKeys).forget()
     return [key["kid"] for key in (await platform.http.get(JWKS)).json()["keys"]]
+
+
+async def test_however_many_ask_for_the_keys_the_database_is_asked_once(
+    platform: TestPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context, asked = platform.context("users"), 0
+    lasting = PublishedKeys(context.part(PublishedKeys)._load, seconds=600)  # noqa: SLF001 - the same, for longer
+    monkeypatch.setitem(context.parts, PublishedKeys, lasting)
+    read = sql.published
+
+    async def counted(db: Reader, *, now: datetime) -> JsonWebKeySet:
+        nonlocal asked
+        asked += 1
+        return await read(db, now=now)
+
+    monkeypatch.setattr(sql, "published", counted)
+    answers = await asyncio.gather(*(platform.http.get(f"{JWKS}?{number}") for number in range(20)))
+    assert len({answer.content for answer in answers}) == 1
+    assert asked == 1
 
 
 async def test_anybody_can_check_a_token_with_the_published_key(platform: TestPlatform, ada: Person) -> None:

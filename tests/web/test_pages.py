@@ -22,6 +22,12 @@ async def test_a_page_asks_only_its_own_process_for_files(platform: TestPlatform
             assert (await platform.http.get(address)).status_code == 200
 
 
+@pytest.mark.parametrize("path", ["/", "/docs", "/openapi.json", "/assets/home.js"])
+async def test_pages_are_counted_like_any_request(platform: TestPlatform, path: str) -> None:
+    answer = await platform.http.get(path)
+    assert answer.headers["ratelimit-policy"].startswith('"api"')
+
+
 @pytest.mark.parametrize("name", ASSETS)
 async def test_every_file_is_served_with_its_type_and_names_no_other_host(platform: TestPlatform, name: str) -> None:
     answer = await platform.http.get(f"/assets/{name}")

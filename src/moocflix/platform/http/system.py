@@ -76,20 +76,20 @@ async def metrics(request: Request) -> Answer:
     return bytes_reply(text, media_type=media_type)
 
 
-@get("/openapi.json", who=ANYONE, rate="none", summary="This description", sends={200: [_OPENAPI]})
+@get("/openapi.json", who=ANYONE, summary="This description", sends={200: [_OPENAPI]})
 async def openapi(request: Request) -> Answer:
     """The OpenAPI 3.1 description of all public routes."""
     body = msgspec.json.encode(_system(request).description())
     return bytes_reply(body, media_type=_OPENAPI)
 
 
-@get("/", who=ANYONE, rate="none", summary="What is running", sends={200: [_HTML]})
+@get("/", who=ANYONE, summary="What is running", sends={200: [_HTML]})
 async def home(request: Request) -> Answer:
     """A small page for people."""
     return _page(request, _system(request).home())
 
 
-@get("/docs", who=ANYONE, rate="none", summary="The API browser", sends={200: [_HTML]})
+@get("/docs", who=ANYONE, summary="The API browser", sends={200: [_HTML]})
 async def browser(request: Request) -> Answer:
     """A page that shows the description and tries requests."""
     return _page(request, _system(request).browser())
@@ -98,7 +98,6 @@ async def browser(request: Request) -> Answer:
 @get(
     "/assets/{name:str}",
     who=ANYONE,
-    rate="none",
     summary="A file of the two pages",
     refusals=(404,),
     sends={200: ["text/css", "text/javascript", "image/svg+xml"]},

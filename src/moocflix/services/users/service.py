@@ -5,6 +5,7 @@ from pathlib import Path
 
 from moocflix.contracts.users import TOPICS
 from moocflix.platform.auth.passwords import PasswordHasher
+from moocflix.platform.auth.published import JsonWebKeySet
 from moocflix.platform.auth.signer import CurrentSigner
 from moocflix.platform.auth.tokens import AccessTokenSigner
 from moocflix.platform.clock import utc_now
@@ -18,7 +19,7 @@ from moocflix.services.users.settings import UsersSettings
 from moocflix.services.users.signing_key import operations as key_operations
 from moocflix.services.users.signing_key import routes as key_routes
 from moocflix.services.users.signing_key import sql as key_sql
-from moocflix.services.users.signing_key.model import PURPOSE, NoSigningKey, SigningKey
+from moocflix.services.users.signing_key.model import PURPOSE, NoSigningKey, PublishedKeys, SigningKey
 
 SECRET = "users"  # noqa: S105 - the secret's name  # pragma: allowlist secret
 
@@ -34,10 +35,15 @@ async def setup(context: ServiceContext) -> None:
             raise NoSigningKey
         return key.signer(seal=seal, lifetime=settings.access_token_life)
 
+    async def key_set() -> JsonWebKeySet:
+        return await key_sql.published(context.database.reader, now=utc_now())
+
     async with context.database.transaction() as tx:
         await key_operations.make_first(tx, key=SigningKey.new(seal=seal, now=utc_now()))
     context.keep(seal)
-    context.keep(CurrentSigner(current_signer))
+    context.keep(CurrentSigner(current_signer, seconds=5.0))
+    # For a second: a page that anybody may ask for, as often as they like, asks the database for no more.
+    context.keep(PublishedKeys(key_set, seconds=1.0))
     context.keep(
         PasswordHasher(
             memory_kib=settings.password_memory_kib,

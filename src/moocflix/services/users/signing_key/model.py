@@ -6,8 +6,10 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from moocflix.platform.auth.keys import PublishedKey, thumbprint
+from moocflix.platform.auth.published import JsonWebKeySet
 from moocflix.platform.auth.tokens import AccessTokenSigner
 from moocflix.platform.errors import Unavailable
+from moocflix.platform.expiring import Remembered
 from moocflix.platform.sealing import Seal, SealBroken
 from moocflix.platform.settings import SettingsError
 
@@ -19,6 +21,10 @@ LEAD = timedelta(minutes=2)
 
 SLACK = timedelta(minutes=2)
 """For how long a process may go on signing with a key after another one signs, its clock included."""
+
+
+class PublishedKeys(Remembered[JsonWebKeySet]):
+    """What anybody may ask for, as it was a moment ago."""
 
 
 class SecretDoesNotFit(SettingsError):

@@ -6,6 +6,7 @@ from moocflix.platform.http.reply import Answer, Reply, json_reply, reply
 from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import get
 from moocflix.services.users.signing_key import sql
+from moocflix.services.users.signing_key.model import PublishedKeys
 
 _CACHE = {"cache-control": "public, max-age=60"}
 
@@ -13,18 +14,13 @@ _CACHE = {"cache-control": "public, max-age=60"}
 @get("/.well-known/jwks.json", who=ANYONE, rate="none", summary="The public keys that sign access tokens")
 async def jwks(request: Request) -> Answer:
     """A JSON Web Key Set (RFC 7517) of Ed25519 keys (RFC 8037), without the envelope."""
-    return json_reply(await _key_set(request), headers=_CACHE)
+    return json_reply(await request.context.part(PublishedKeys).get(), headers=_CACHE)
 
 
 @get("/internal/signing-keys", who=services("platform"), summary="The public keys, for the platform's services")
 async def signing_keys(request: Request) -> Reply[JsonWebKeySet]:
     """The same keys in the envelope."""
-    return reply(await _key_set(request))
-
-
-async def _key_set(request: Request) -> JsonWebKeySet:
-    keys = await sql.published(request.db, now=request.now)
-    return JsonWebKeySet(keys=[key.published().to_jwk() for key in keys])
+    return reply(await sql.published(request.db, now=request.now))
 
 
 routes = (jwks, signing_keys)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from moocflix.platform.auth.published import JsonWebKeySet
 from moocflix.platform.database.transaction import Reader, Tx
 from moocflix.services.users.signing_key.model import SigningKey
 
@@ -22,7 +23,7 @@ async def current(db: Reader, *, now: datetime) -> SigningKey | None:
     return None if row is None else SigningKey(**row)
 
 
-async def published(db: Reader, *, now: datetime) -> list[SigningKey]:
+async def published(db: Reader, *, now: datetime) -> JsonWebKeySet:
     """The keys whose tokens count, the newest first."""
     rows = await db.fetch(
         f"""
@@ -32,7 +33,7 @@ async def published(db: Reader, *, now: datetime) -> list[SigningKey]:
         """,
         now,
     )
-    return [SigningKey(**row) for row in rows]
+    return JsonWebKeySet(keys=[SigningKey(**row).published().to_jwk() for row in rows])
 
 
 async def insert_if_none(tx: Tx, *, key: SigningKey) -> None:
