@@ -8,7 +8,6 @@ from moocflix.platform.auth.access import (
     ANYONE,
     CALLER,
     INSTRUCTOR,
-    LEARNER,
     Access,
     NotAService,
     NotSignedIn,
@@ -30,7 +29,6 @@ def person(role: Role) -> Principal:
     ("access", "roles"),
     [
         (CALLER, {"student", "instructor", "admin"}),
-        (LEARNER, {"student", "instructor", "admin"}),
         (INSTRUCTOR, {"instructor", "admin"}),
     ],
 )
@@ -43,13 +41,13 @@ def test_it_lets_exactly_the_named_roles_in(access: Access, roles: set[str], rol
             access.check(person(role))
 
 
-@pytest.mark.parametrize("access", [CALLER, LEARNER, INSTRUCTOR])
+@pytest.mark.parametrize("access", [CALLER, INSTRUCTOR])
 def test_it_asks_the_anonymous_to_sign_in(access: Access) -> None:
     with pytest.raises(NotSignedIn):
         access.check(None)
 
 
-@pytest.mark.parametrize("access", [CALLER, LEARNER, INSTRUCTOR])
+@pytest.mark.parametrize("access", [CALLER, INSTRUCTOR])
 def test_a_service_is_no_person(access: Access) -> None:
     with pytest.raises(NotSignedIn):
         access.check(ServicePrincipal("courses"))

@@ -153,7 +153,7 @@ COURSES = (
 ENROLLMENTS = (
     *rows(
         [f"POST {_COURSE}/enroll"],
-        "learner",
+        "caller",
         {
             "published": "401 201 409 201 403 201",
             "draft": "401 404 404 404 403 409",
@@ -162,7 +162,7 @@ ENROLLMENTS = (
     ),
     *rows(
         ["POST /api/enrollments/enroll"],
-        "learner",
+        "caller",
         {
             "published": "401 201 409 201 403 201",
             "draft": "401 404 404 404 403 409",
@@ -170,7 +170,7 @@ ENROLLMENTS = (
         },
         body=ENROLL,
     ),
-    row("POST /api/enrollments/enroll", "learner", "401 201 403 403 403 201", of="stranger", body=ENROLL_ANOTHER),
+    row("POST /api/enrollments/enroll", "caller", "401 201 403 403 403 201", of="stranger", body=ENROLL_ANOTHER),
     row("GET /api/enrollments", "caller", SIGNED_IN),
     row("GET /api/enrollments/{enrollment_id}", "caller", "401 404 200 404 200 200"),
     row("DELETE /api/enrollments/{enrollment_id}", "caller", "401 404 200 404 403 403"),
@@ -183,7 +183,7 @@ ENROLLMENTS = (
 )
 
 PROGRESS_ROWS = (
-    row("POST /api/progress/update", "learner", "401 404 200 404 403 403", body=PROGRESS),
+    row("POST /api/progress/update", "caller", "401 404 200 404 403 403", body=PROGRESS),
     row("GET /api/progress/{enrollment_id}", "caller", "401 404 200 404 200 200"),
 )
 

@@ -70,7 +70,6 @@ _EVERY_ROLE: frozenset[Role] = frozenset({"student", "instructor", "admin"})
 ANYONE = Access("anyone", "anyone", anonymous=True)
 HOLDER = Access("holder", "whoever holds the token in the address", anonymous=True)
 CALLER = Access("caller", "people who are signed in", roles=_EVERY_ROLE)
-LEARNER = Access("learner", "people who are signed in", roles=_EVERY_ROLE)
 INSTRUCTOR = Access("instructor", "instructors and admins", roles=frozenset({"instructor", "admin"}))
 
 

@@ -1,6 +1,6 @@
 """How a route is declared: the framework's decorators, with what the edge, the docs and the gateway need beside.
 
-@post("/api/v1/courses/{course_id:uuid}/enroll", who=LEARNER, status=201, summary="Enrol in a course")
+@post("/api/v1/courses/{course_id:uuid}/enroll", who=CALLER, status=201, summary="Enrol in a course")
 async def enroll(request: Request, course_id: UUID) -> Reply[EnrollmentOut]: ...
 """
 

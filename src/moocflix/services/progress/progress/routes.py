@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from moocflix.platform.auth.access import CALLER, LEARNER
+from moocflix.platform.auth.access import CALLER
 from moocflix.platform.errors import CopyMissing
 from moocflix.platform.http.reply import Reply, reply
 from moocflix.platform.http.request import Request
@@ -14,7 +14,7 @@ from moocflix.services.progress.progress.model import ProgressNotFound
 from moocflix.services.progress.progress.schemas import Progress, ProgressUpdated, UpdateProgress
 
 
-@post("/api/progress/update", who=LEARNER, summary="Note progress in a lesson", refusals=(403, 404, 409))
+@post("/api/progress/update", who=CALLER, summary="Note progress in a lesson", refusals=(403, 404, 409))
 async def update(request: Request, data: UpdateProgress) -> Reply[ProgressUpdated]:
     """Progress never falls, time adds up; the course is complete once every lesson that counts is done.
 
