@@ -4,19 +4,41 @@ import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from moocflix.platform import intents
+from moocflix.platform.auth.service_tokens import ServiceKeys, ServiceTokenSigner
+from moocflix.platform.client import InternalClient
 from moocflix.platform.database.transaction import Tx, in_transaction
-from moocflix.platform.errors import Conflict, Refusal, Unavailable
+from moocflix.platform.errors import (
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    PaymentNeeded,
+    Refusal,
+    Stale,
+    TooLarge,
+    TooSlow,
+    Unauthorized,
+    Unavailable,
+    UnsupportedMedia,
+)
 from moocflix.platform.intents import Intent
 from moocflix.platform.service import ServiceContext
 from tests.platform.post_office import PostOffice, archive
 
 LATER = timedelta(hours=1)
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> ServiceKeys:
+    return ServiceKeys(tmp_path / "service-keys")
 
 
 class Crash(BaseException):
@@ -30,6 +52,7 @@ class OtherSide:
     steps: Counter[str] = field(default_factory=Counter)
     keys: set[str] = field(default_factory=set)
     fault: BaseException | None = None
+    undone_by: type[Refusal] = Conflict
     crash_at: str = ""
 
     def step(self, name: str) -> None:
@@ -57,7 +80,7 @@ class OtherSide:
             return {"n": payload["n"], "said": reply["said"]}
 
         async def undo(_tx: Tx, _payload: dict[str, Any], refusal: Refusal) -> None:
-            assert refusal.status == 409
+            assert isinstance(refusal, self.undone_by)
             self.step("undo")
 
         return Intent(name="deal", start=start, call=call, finish=finish, undo=undo)
@@ -92,6 +115,36 @@ async def test_a_refusal_of_the_other_side_is_undone_and_told(office: PostOffice
             await intents.run(context, side.intent(), {"n": 1}, intent_id=intent_id)
     assert side.steps == {"start": 1, "undo": 1}
     assert await jobs_left(office) == 0
+
+
+FINAL = [
+    Invalid,
+    Unauthorized,
+    PaymentNeeded,
+    Forbidden,
+    NotFound,
+    TooSlow,
+    Conflict,
+    Stale,
+    TooLarge,
+    UnsupportedMedia,
+]
+
+
+@pytest.mark.parametrize("kind", FINAL)
+async def test_a_refusal_is_of_the_same_kind_out_of_an_answer_and_out_of_an_intent(
+    office: PostOffice, keys: ServiceKeys, kind: type[Refusal]
+) -> None:
+    said = httpx.Response(kind.status, json={"error": {"message": "not so"}})
+    async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: said), base_url="http://users") as http:
+        client = InternalClient(http, target="users", signer=ServiceTokenSigner("courses", keys))
+        with pytest.raises(Refusal, match="not so") as answered:
+            await client.get("/internal/words", reply=str)
+    side, intent_id = OtherSide(fault=kind("not so"), undone_by=type(answered.value)), uuid4()
+    with pytest.raises(Refusal, match="not so") as kept:
+        await intents.run(office.context("archive"), side.intent(), {"n": 1}, intent_id=intent_id)
+    about_the_caller = kind not in {Unauthorized, TooSlow, TooLarge, UnsupportedMedia}
+    assert type(kept.value) is type(answered.value) is (kind if about_the_caller else Unavailable)
 
 
 async def test_a_refusal_at_the_start_leaves_nothing(office: PostOffice) -> None:

@@ -18,18 +18,7 @@ import msgspec
 
 from moocflix.platform.auth.service_tokens import ServiceTokenSigner
 from moocflix.platform.database.transaction import in_transaction
-from moocflix.platform.errors import (
-    Conflict,
-    Detail,
-    Forbidden,
-    Invalid,
-    NotFound,
-    PaymentNeeded,
-    Refusal,
-    Stale,
-    TooMany,
-    Unavailable,
-)
+from moocflix.platform.errors import Detail, NotFound, Refusal, TooMany, Unavailable, refusal_of
 from moocflix.platform.spans import below
 from moocflix.platform.trace import current_trace
 
@@ -41,9 +30,6 @@ _FIRST_PAUSE = 0.05
 _FAILURES_TO_OPEN = 5
 _OPEN_SECONDS = 5.0
 _BAD_GATEWAYS = {HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
-_KINDS: dict[int, type[Refusal]] = {
-    kind.status: kind for kind in (Invalid, PaymentNeeded, Forbidden, NotFound, Conflict)
-}
 
 
 class _Failure(msgspec.Struct, rename="camel"):
@@ -177,15 +163,9 @@ def _refusal(response: httpx.Response) -> Refusal:
         failure = msgspec.json.decode(response.content, type=_Error).error
     except msgspec.MsgspecError:
         failure = _Failure()
-    status = response.status_code
-    if status == Stale.status:
-        return Stale(failure.message)
-    if status == TooMany.status:
+    if response.status_code == TooMany.status:
         return TooMany(failure.message, retry_after=int(response.headers.get("retry-after", "1")))
-    kind = _KINDS.get(status)
-    if kind is None:
-        return Unavailable(failure.message)
-    return kind(failure.message, details=tuple(failure.details))
+    return refusal_of(response.status_code, failure.message, details=tuple(failure.details))
 
 
 class InMemoryTransport(httpx.AsyncBaseTransport):

@@ -102,8 +102,10 @@ class Stale(Refusal):
 
     status = 412
 
-    def __init__(self, message: str = "This has changed since you read it; read it again.") -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str = "This has changed since you read it; read it again.", *, details: tuple[Detail, ...] = ()
+    ) -> None:
+        super().__init__(message, details=details)
 
 
 class TooLarge(Refusal):
@@ -158,6 +160,18 @@ class Unavailable(_Later):
 
     def __init__(self, message: str = "A part that this needs is down.", *, retry_after: int = 2) -> None:
         super().__init__(message, retry_after=retry_after)
+
+
+_OF_THE_CALLER = {kind.status: kind for kind in (Invalid, PaymentNeeded, Forbidden, NotFound, Conflict, Stale)}
+
+
+def refusal_of(status: int, message: str, *, details: tuple[Detail, ...] = ()) -> Refusal:
+    """What another service's final refusal is here: the same where it is about what the caller wants.
+
+    Any other status is about how we asked, which is no caller's fault: that part does not work.
+    """
+    kind = _OF_THE_CALLER.get(status)
+    return Unavailable(message) if kind is None else kind(message, details=details)
 
 
 class OperatorError(Exception):

@@ -16,17 +16,7 @@ import msgspec
 
 from moocflix.platform import jobs
 from moocflix.platform.database.transaction import Tx, in_transaction
-from moocflix.platform.errors import (
-    Conflict,
-    Forbidden,
-    Invalid,
-    NotFound,
-    PaymentNeeded,
-    Refusal,
-    TooMany,
-    Unauthorized,
-    Unavailable,
-)
+from moocflix.platform.errors import Refusal, TooMany, Unavailable, refusal_of
 from moocflix.platform.service import Job, JobRun, Service, ServiceContext
 from moocflix.platform.trace import current_trace
 
@@ -36,7 +26,6 @@ Payload = dict[str, Any]
 
 # How long the request has for itself before the job takes over.
 _OWN_TIME = timedelta(seconds=30)
-_KINDS = {kind.status: kind for kind in (Invalid, Unauthorized, PaymentNeeded, Forbidden, NotFound, Conflict)}
 
 _START = """
 INSERT INTO intents (id, name, payload, correlation_id) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING RETURNING id
@@ -116,7 +105,7 @@ async def _go_on(context: ServiceContext, intent: Intent, intent_id: UUID) -> An
             case "refused":
                 await _undo(context, intent, row)
             case "undone":
-                raise _refusal(row["reply"])
+                raise refusal_of(**row["reply"])
             case _:
                 return row["result"]
 
@@ -144,10 +133,5 @@ async def _finish(context: ServiceContext, intent: Intent, row: Any) -> None:
 async def _undo(context: ServiceContext, intent: Intent, row: Any) -> None:
     async with context.database.transaction() as tx:
         if await tx.execute(_TURN, row["id"], "refused", "undone"):
-            await intent.undo(tx, row["payload"], _refusal(row["reply"]))
+            await intent.undo(tx, row["payload"], refusal_of(**row["reply"]))
             await jobs.cancel(tx, RECOVER, unique_key=str(row["id"]))
-
-
-def _refusal(said: Any) -> Refusal:
-    kind = _KINDS.get(said["status"], Conflict)
-    return kind(said["message"])
