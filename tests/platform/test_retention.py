@@ -65,6 +65,18 @@ async def test_finished_jobs_go_and_dead_ones_stay(office: PostOffice) -> None:
     assert await count(office, "jobs WHERE name = 'work'") == 1
 
 
+async def test_an_ended_session_goes_once_its_tokens_have_expired_by_themselves(office: PostOffice) -> None:
+    async with office.database("archive").transaction() as tx:
+        for number, hours in enumerate((-1, 0.5, 2)):
+            await tx.execute(
+                "INSERT INTO revocations (number, session_id, expires_at) "
+                "VALUES ($1, $2, clock_timestamp() - $3::interval)",
+                number, uuid4(), timedelta(hours=hours),
+            )  # fmt: skip
+    await prune(office)
+    assert [await count(office, f"revocations WHERE number = {number}") for number in range(3)] == [1, 1, 0]
+
+
 class Sent:
     """A broker that takes everything."""
 

@@ -210,6 +210,17 @@ async def test_what_has_expired_is_forgotten() -> None:
     assert not revoked(known)
 
 
+async def test_what_has_expired_is_left_to_the_pruning_of_the_copies() -> None:
+    users, database = Users(), Hindered()
+    users.end(session_id=SESSION)
+    known = Revocations(users, databases=[database])  # type: ignore[list-item]
+    await known.load()
+    clock.turn(timedelta(days=2))
+    database.error = AssertionError("written to")
+    assert await known.poll()
+    assert not revoked(known)
+
+
 class Client:
     """An internal client of a users service that has one key, and tells of the revocations of `users`."""
 

@@ -1,7 +1,6 @@
 """Each service's copy of keys and revocations, for a start while users is away. Tables of the platform's migrations."""
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from moocflix.platform.auth.published import JsonWebKey, Revocation
 from moocflix.platform.database.transaction import Reader, Tx
@@ -23,8 +22,6 @@ SELECT DISTINCT ON (number) number, session_id, user_id, generation, expires_at
  WHERE (held.session_id, held.user_id, held.generation, held.expires_at)
        IS DISTINCT FROM (excluded.session_id, excluded.user_id, excluded.generation, excluded.expires_at)
 """
-
-_DROP_EXPIRED = "DELETE FROM revocations WHERE expires_at <= $1"
 
 _KEYS = "SELECT kid, x FROM token_keys ORDER BY kid"
 
@@ -51,11 +48,6 @@ async def save_revocations(tx: Tx, rows: Sequence[Revocation]) -> None:
         [row.generation for row in rows],
         [row.expires_at for row in rows],
     )
-
-
-async def drop_expired_revocations(tx: Tx, *, now: datetime) -> int:
-    """Forget those whose tokens have expired by themselves; how many there were."""
-    return await tx.execute(_DROP_EXPIRED, now)
 
 
 async def keys(db: Reader) -> list[JsonWebKey]:

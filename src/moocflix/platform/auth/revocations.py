@@ -19,7 +19,7 @@ from moocflix.platform.database.transaction import Database
 from moocflix.platform.errors import Refusal
 from moocflix.platform.failures import HINDERED, describe
 
-_DROP_EVERY = timedelta(minutes=5)
+_FORGET_EVERY = timedelta(minutes=5)
 
 _log = structlog.get_logger()
 
@@ -43,7 +43,7 @@ class Revocations:
         self._users: dict[UUID, tuple[int, datetime]] = {}
         self._last = 0
         self._unsaved: list[Revocation] = []
-        self._drop_at = utc_now()
+        self._forget_at = utc_now()
         self._polling = asyncio.Lock()
 
     def is_revoked(self, *, session_id: UUID, user_id: UUID, generation: int) -> bool:
@@ -66,7 +66,7 @@ class Revocations:
             try:
                 await self._fetch()
                 await self._save()
-                await self._drop_expired()
+                self._forget_expired()
             except (Refusal, *HINDERED) as error:
                 if not self.degraded:
                     _log.warning("revocations_degraded", reason=describe(error))
@@ -107,13 +107,11 @@ class Revocations:
                 await copies.save_revocations(tx, self._unsaved)
         self._unsaved = []
 
-    async def _drop_expired(self) -> None:
+    def _forget_expired(self) -> None:
+        """Here alone: the copies' rows are pruned like all others."""
         now = utc_now()
-        if now < self._drop_at:
+        if now < self._forget_at:
             return
-        self._drop_at = now + _DROP_EVERY
+        self._forget_at = now + _FORGET_EVERY
         self._sessions = {id: expires_at for id, expires_at in self._sessions.items() if expires_at > now}
         self._users = {id: ended for id, ended in self._users.items() if ended[1] > now}
-        for database in self._databases:
-            async with database.transaction() as tx:
-                await copies.drop_expired_revocations(tx, now=now)
