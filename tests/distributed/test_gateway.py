@@ -86,7 +86,8 @@ async def _answer(name: str, reader: asyncio.StreamReader, writer: asyncio.Strea
             if length:
                 await reader.readexactly(int(length[1]))
             said = re.search(r"x-correlation-id: (\S+)", head, re.IGNORECASE)
-            seen = {"service": name, "request": head.split("\r\n")[0], "correlation": said and said[1]}
+            hops = re.findall(r"x-forwarded-for: (.*)\r\n", head, re.IGNORECASE)
+            seen = {"service": name, "request": head.split("\r\n")[0], "correlation": said and said[1], "hops": hops}
             keys = {"keys": [{"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "kid": PUBLISHED.kid, "x": PUBLISHED.x}]}
             body = json.dumps(keys if "/.well-known/" in head else seen).encode()
             writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n")
@@ -128,12 +129,12 @@ class Services:
 
 
 @asynccontextmanager
-async def services_behind(folder: Path) -> AsyncIterator[tuple[Services, httpx.AsyncClient]]:
-    """Services, and a client of a gateway in front of them."""
+async def services_behind(folder: Path, **told: Any) -> AsyncIterator[tuple[Services, httpx.AsyncClient]]:
+    """Services, and a client of a gateway in front of them, which is `told` more of its place."""
     services, port = Services(), free_port()
     await services.start()
     place = envoy_file.EnvoyPlace(
-        host="127.0.0.1", port=port, services=services.places, body_limit=BODY_LIMIT, requests_per_second=5000
+        host="127.0.0.1", port=port, services=services.places, body_limit=BODY_LIMIT, requests_per_second=5000, **told
     )
     config = folder / "envoy.json"
     config.write_text(json.dumps(envoy_file.config(SERVICES, place)))
@@ -152,11 +153,11 @@ async def services_behind(folder: Path) -> AsyncIterator[tuple[Services, httpx.A
 async def gateway(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the gateway."""
     async with services_behind(tmp_path_factory.mktemp("gateway")) as (_, client):
-        await _until_it_knows_the_key(client)
+        await until_it_knows_the_key(client)
         yield client
 
 
-async def _until_it_knows_the_key(client: httpx.AsyncClient) -> None:
+async def until_it_knows_the_key(client: httpx.AsyncClient) -> None:
     headers = {"authorization": f"Bearer {token()}"}
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
@@ -245,7 +246,7 @@ async def test_an_id_that_is_none_is_not_said_back(gateway: httpx.AsyncClient, i
 async def test_without_keys_a_token_is_no_reason_to_sign_in_again(tmp_path: Path) -> None:
     async with services_behind(tmp_path) as (services, client):
         services.kill("users")
-        await _until_it_answers(client, "/api/v1/courses")
+        await until_it_answers(client, "/api/v1/courses")
         headers = {"authorization": f"Bearer {token()}"}
         away = await client.get("/api/enrollments", headers=headers)
         assert away.status_code == 503, away.text
@@ -257,15 +258,15 @@ async def test_without_keys_a_token_is_no_reason_to_sign_in_again(tmp_path: Path
 
 async def test_pages_and_health_do_not_fail_with_one_service(tmp_path: Path) -> None:
     async with services_behind(tmp_path) as (services, client):
-        await _until_it_knows_the_key(client)
+        await until_it_knows_the_key(client)
         for service in SERVICES:
-            await _until_it_answers(client, "/health/ready", of=service.name)
+            await until_it_answers(client, "/health/ready", of=service.name)
         services.kill("courses")
         for path in ("/", "/docs", "/openapi.json", "/health/ready") * 5:
             assert (await client.get(path)).status_code == 200
 
 
-async def _until_it_answers(client: httpx.AsyncClient, path: str, *, of: str | None = None) -> None:
+async def until_it_answers(client: httpx.AsyncClient, path: str, *, of: str | None = None) -> None:
     """Until the gateway has found the service in health; where `of` is set, that one."""
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:

@@ -98,6 +98,7 @@ class Layout:
             services={name: (HERE, port) for name, port in self.public.items()},
             body_limit=self._http.body_limit,
             requests_per_second=self._settings.of(GatewaySettings).requests_per_second,
+            trusted_proxies=self._http.trusted_proxies,
             traces=Traces.of(self._settings),
         )
 

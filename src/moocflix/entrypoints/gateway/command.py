@@ -48,6 +48,7 @@ def envoy_text(settings: Settings) -> str:
         services=_addresses(gateway),
         body_limit=http.body_limit,
         requests_per_second=gateway.requests_per_second,
+        trusted_proxies=http.trusted_proxies,
         traces=Traces.of(settings),
     )
     return json.dumps(envoy_file.config(SERVICES, place), indent=2)

@@ -1,7 +1,8 @@
 """Envoy's configuration: every public route to its service, tokens checked at the door, `/internal/` closed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Any
 
 from moocflix.entrypoints.gateway.envoy_replies import local_replies
@@ -20,6 +21,7 @@ _IDLE_SECONDS = 60
 _KEYS_EVERY_SECONDS = 5
 # The services close a connection that has been idle for 30 s: one that is about to be closed is not to be used.
 _UPSTREAM_IDLE_SECONDS = 15
+_FORWARDED_FOR = "x-forwarded-for"
 _JWKS = "/.well-known/jwks.json"
 
 Config = dict[str, Any]
@@ -34,6 +36,8 @@ class EnvoyPlace:
     services: Mapping[str, tuple[str, int]]
     body_limit: int
     requests_per_second: int
+    trusted_proxies: Sequence[str] = ()
+    """Addresses and networks of proxies before it, whose word on who calls counts."""
     traces: Traces | None = None
 
 
@@ -69,42 +73,63 @@ def config(services: Iterable[Service], place: EnvoyPlace) -> Config:
 
 
 def _listener(paths: list[PublicPath], place: EnvoyPlace) -> Config:
+    # Of who calls, the word of the operator's proxies counts; anybody else is the peer, whatever they say of others.
+    chains = [_chain(paths, place, believed=False)]
+    if place.trusted_proxies:
+        proxies = [_network(part) for part in place.trusted_proxies]
+        chains.append({"filter_chain_match": {"source_prefix_ranges": proxies}, **_chain(paths, place, believed=True)})
+    return {
+        "name": "public",
+        "address": _address(place.host, place.port),
+        # Another's port is a fault, and not to be shared with them.
+        "enable_reuse_port": False,
+        "filter_chains": chains,
+    }
+
+
+def _network(part: str) -> Config:
+    network = ip_network(part)
+    return {"address_prefix": str(network.network_address), "prefix_len": network.prefixlen}
+
+
+def _chain(paths: list[PublicPath], place: EnvoyPlace, *, believed: bool) -> Config:
     manager: Config = {
         "@type": f"{_TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "moocflix",
         "codec_type": "AUTO",
-        # Who calls is the peer, whatever it says of others; the services believe this gateway.
         "use_remote_address": True,
+        # It would name this machine's own address in place of a loopback one.
+        "skip_xff_append": True,
         "normalize_path": True,
         "merge_slashes": True,
         "path_with_escaped_slashes_action": "UNESCAPE_AND_FORWARD",
         "server_header_transformation": "PASS_THROUGH",
         "stream_idle_timeout": f"{_IDLE_SECONDS * 5}s",
         "request_headers_timeout": "10s",
-        # Made anew for each request, whatever the caller says: it stands in for a correlation id that is none.
-        "early_header_mutation_extensions": [_without("x-request-id")],
+        "early_header_mutation_extensions": [_said_of_the_caller(believed=believed)],
         "route_config": _routes(paths),
         "local_reply_config": local_replies(),
         "http_filters": [_rate_limit(place), _tokens(paths), _body_limit(place), _router()],
     }
     if place.traces:
         manager["tracing"] = tracing(place.traces)
-    manager_filter = {"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}
+    return {"filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}]}
+
+
+def _said_of_the_caller(*, believed: bool) -> Config:
+    """Who calls, as the services are told, who believe this gateway; nothing of it is the caller's word."""
+    peer = {"header": {"key": _FORWARDED_FOR, "value": "%DOWNSTREAM_DIRECT_REMOTE_ADDRESS_WITHOUT_PORT%"}}
+    mutations: list[Config] = [
+        # Made anew for each request, as it stands in for a correlation id that is none.
+        {"remove": "x-request-id"},
+        *([] if believed else [{"remove": _FORWARDED_FOR}]),
+        {"append": {**peer, "append_action": "APPEND_IF_EXISTS_OR_ADD"}},
+    ]
+    mutation = {"@type": f"{_TYPE}.http.early_header_mutation.header_mutation.v3.HeaderMutation"}
     return {
-        "name": "public",
-        "address": _address(place.host, place.port),
-        # Another's port is a fault, and not to be shared with them.
-        "enable_reuse_port": False,
-        "filter_chains": [{"filters": [manager_filter]}],
+        "name": "envoy.http.early_header_mutation.header_mutation",
+        "typed_config": {**mutation, "mutations": mutations},
     }
-
-
-def _without(header: str) -> Config:
-    mutation = {
-        "@type": f"{_TYPE}.http.early_header_mutation.header_mutation.v3.HeaderMutation",
-        "mutations": [{"remove": header}],
-    }
-    return {"name": "envoy.http.early_header_mutation.header_mutation", "typed_config": mutation}
 
 
 def _routes(paths: list[PublicPath]) -> Config:
