@@ -85,6 +85,8 @@ async def _answer(name: str, reader: asyncio.StreamReader, writer: asyncio.Strea
             length = re.search(r"content-length: (\d+)", head, re.IGNORECASE)
             if length:
                 await reader.readexactly(int(length[1]))
+            pause = re.search(r"x-pause: (\S+)", head, re.IGNORECASE)
+            await asyncio.sleep(float(pause[1]) if pause else 0)
             said = re.search(r"x-correlation-id: (\S+)", head, re.IGNORECASE)
             hops = re.findall(r"x-forwarded-for: (.*)\r\n", head, re.IGNORECASE)
             seen = {"service": name, "request": head.split("\r\n")[0], "correlation": said and said[1], "hops": hops}
@@ -133,9 +135,8 @@ async def services_behind(folder: Path, **told: Any) -> AsyncIterator[tuple[Serv
     """Services, and a client of a gateway in front of them, which is `told` more of its place."""
     services, port = Services(), free_port()
     await services.start()
-    place = envoy_file.EnvoyPlace(
-        host="127.0.0.1", port=port, services=services.places, body_limit=BODY_LIMIT, requests_per_second=5000, **told
-    )
+    told = {"body_limit": BODY_LIMIT, "body_seconds": 30, "requests_per_second": 5000, **told}
+    place = envoy_file.EnvoyPlace(host="127.0.0.1", port=port, services=services.places, **told)
     config = folder / "envoy.json"
     config.write_text(json.dumps(envoy_file.config(SERVICES, place)))
     with (folder / "log").open("wb") as log:

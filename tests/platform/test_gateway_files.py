@@ -42,6 +42,12 @@ def gateway_variables() -> dict[str, str]:
     return {f"GATEWAY_{name.upper()}_URL": f"http://127.0.0.1:{port}" for name, (_, port) in PLACES.items()}
 
 
+def place_of(*, requests_per_second: int = 10) -> envoy.EnvoyPlace:
+    return envoy.EnvoyPlace(
+        host="::1", port=1, services=PLACES, body_limit=1000, body_seconds=30, requests_per_second=requests_per_second
+    )
+
+
 def in_envoys_file(place: envoy.EnvoyPlace) -> tuple[list[Any], list[Any]]:
     """Its routes and the rules for tokens."""
     made = json.loads(json.dumps(envoy.config(SERVICES, place)))
@@ -57,7 +63,7 @@ def test_every_service_has_a_field_for_its_address() -> None:
 
 
 def test_envoys_first_fitting_route_leads_to_the_service_that_declares_it() -> None:
-    place = envoy.EnvoyPlace(host="::1", port=1, services=PLACES, body_limit=1000, requests_per_second=10)
+    place = place_of()
     routes, rules = in_envoys_file(place)
     assert routes[0]["match"] == {"prefix": "/internal"}
     assert routes[0]["direct_response"]["status"] == 404
@@ -86,7 +92,7 @@ def _asks(methods: Any) -> Any:
 
 @pytest.mark.parametrize("rate", [1, 5, 19, 2000])
 def test_envoys_limit_is_the_one_that_is_set(rate: int) -> None:
-    place = envoy.EnvoyPlace(host="::1", port=1, services=PLACES, body_limit=1000, requests_per_second=rate)
+    place = place_of(requests_per_second=rate)
     manager = envoy.config(SERVICES, place)["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]
     (limit,) = [one for one in manager["typed_config"]["http_filters"] if one["name"].endswith("local_ratelimit")]
     bucket = limit["typed_config"]["token_bucket"]

@@ -97,6 +97,7 @@ class Layout:
             port=self._http.port,
             services={name: (HERE, port) for name, port in self.public.items()},
             body_limit=self._http.body_limit,
+            body_seconds=self._http.body_seconds,
             requests_per_second=self._settings.of(GatewaySettings).requests_per_second,
             trusted_proxies=self._http.trusted_proxies,
             traces=Traces.of(self._settings),

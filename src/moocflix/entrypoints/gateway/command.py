@@ -47,6 +47,7 @@ def envoy_text(settings: Settings) -> str:
         port=http.port,
         services=_addresses(gateway),
         body_limit=http.body_limit,
+        body_seconds=http.body_seconds,
         requests_per_second=gateway.requests_per_second,
         trusted_proxies=http.trusted_proxies,
         traces=Traces.of(settings),

@@ -6,6 +6,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from moocflix.entrypoints.gateway.envoy_replies import local_replies
+from moocflix.entrypoints.gateway.envoy_routes import method_in, routes
 from moocflix.entrypoints.gateway.envoy_traces import Traces, traces_cluster, tracing
 from moocflix.entrypoints.gateway.table import PublicPath, public_paths
 from moocflix.platform.auth.tokens import AUDIENCE, ISSUER
@@ -14,10 +15,7 @@ from moocflix.platform.service import Service
 
 _TYPE = "type.googleapis.com/envoy.extensions"
 _FILTERS = f"{_TYPE}.filters.http"
-_ORDINARY_SECONDS = 10
-# What every service answers: three of them may be asked within the ordinary time.
-_PAGE_SECONDS = 3
-_IDLE_SECONDS = 60
+_IDLE_SECONDS = 300
 _KEYS_EVERY_SECONDS = 5
 # The services close a connection that has been idle for 30 s: one that is about to be closed is not to be used.
 _UPSTREAM_IDLE_SECONDS = 15
@@ -35,6 +33,7 @@ class EnvoyPlace:
     port: int
     services: Mapping[str, tuple[str, int]]
     body_limit: int
+    body_seconds: float
     requests_per_second: int
     trusted_proxies: Sequence[str] = ()
     """Addresses and networks of proxies before it, whose word on who calls counts."""
@@ -104,10 +103,10 @@ def _chain(paths: list[PublicPath], place: EnvoyPlace, *, believed: bool) -> Con
         "merge_slashes": True,
         "path_with_escaped_slashes_action": "UNESCAPE_AND_FORWARD",
         "server_header_transformation": "PASS_THROUGH",
-        "stream_idle_timeout": f"{_IDLE_SECONDS * 5}s",
+        "stream_idle_timeout": f"{_IDLE_SECONDS}s",
         "request_headers_timeout": "10s",
         "early_header_mutation_extensions": [_said_of_the_caller(believed=believed)],
-        "route_config": _routes(paths),
+        "route_config": routes(paths, body_seconds=place.body_seconds),
         "local_reply_config": local_replies(),
         "http_filters": [_rate_limit(place), _tokens(paths), _body_limit(place), _router()],
     }
@@ -132,68 +131,6 @@ def _said_of_the_caller(*, believed: bool) -> Config:
     }
 
 
-def _routes(paths: list[PublicPath]) -> Config:
-    nothing = {"status": 404, "body": {"inline_string": "There is nothing at this address."}}
-    closed = [
-        {"match": {"prefix": "/internal"}, "direct_response": nothing},
-        *(_route(path, closed=_shares_path(path, paths)) for path in paths),
-        {"match": {"prefix": "/"}, "direct_response": nothing},
-    ]
-    return {
-        "name": "public",
-        "virtual_hosts": [{"name": "platform", "domains": ["*"], "routes": closed}],
-        "request_headers_to_add": [
-            {
-                "header": {"key": "x-correlation-id", "value": "%REQ(X-REQUEST-ID)%"},
-                "append_action": "ADD_IF_ABSENT",
-            }
-        ],
-    }
-
-
-def _shares_path(path: PublicPath, paths: list[PublicPath]) -> bool:
-    return any(other.pattern == path.pattern and other.service != path.service for other in paths)
-
-
-def _route(path: PublicPath, *, closed: bool) -> Config:
-    match: Config = {"safe_regex": {"regex": path.pattern}}
-    if closed:
-        # Two services share the path: the method tells them apart.
-        match["headers"] = [_method(path.methods)]
-    # A stream lasts as long as it moves, and nothing of it is held here.
-    timeout = {"timeout": "0s", "idle_timeout": f"{_IDLE_SECONDS}s"} if path.streams else {
-        "timeout": f"{_ORDINARY_SECONDS}s"
-    }  # fmt: skip
-    again = {"retry_policy": _another_service()} if path.service == system.NAME else {}
-    route: Config = {
-        "match": match,
-        "route": {"cluster": path.service, **timeout, **again},
-        "decorator": {"operation": path.shown, "propagate": False},
-    }
-    if path.streams:
-        unlimited = {"@type": f"{_FILTERS}.buffer.v3.BufferPerRoute", "disabled": True}
-        route["typed_per_filter_config"] = {"envoy.filters.http.buffer": unlimited}
-    return route
-
-
-def _another_service() -> Config:
-    """All answer alike, and nothing is changed: one that does not answer is no reason to fail."""
-    others = f"{_TYPE}.retry.host.previous_hosts.v3.PreviousHostsPredicate"
-    return {
-        "retry_on": "connect-failure,reset",
-        "num_retries": 2,
-        "per_try_timeout": f"{_PAGE_SECONDS}s",
-        "retry_host_predicate": [
-            {"name": "envoy.retry_host_predicates.previous_hosts", "typed_config": {"@type": others}}
-        ],
-        "host_selection_retry_max_attempts": 5,
-    }
-
-
-def _method(methods: Iterable[str]) -> Config:
-    return {"name": ":method", "string_match": {"safe_regex": {"regex": "|".join(sorted(methods))}}}
-
-
 def _tokens(paths: list[PublicPath]) -> Config:
     """Refuses what carries no good token where one is needed; the services check again, revocations too."""
     provider = {
@@ -210,7 +147,7 @@ def _tokens(paths: list[PublicPath]) -> Config:
     }
     rules = [
         {
-            "match": {"safe_regex": {"regex": path.pattern}, "headers": [_method(path.signed_in)]},
+            "match": {"safe_regex": {"regex": path.pattern}, "headers": [method_in(path.signed_in)]},
             "requires": {"provider_name": "moocflix"},
         }
         for path in paths

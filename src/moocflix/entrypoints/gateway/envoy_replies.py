@@ -47,6 +47,7 @@ def _mappers(correlation_id: str, *conditions: Config) -> list[Config]:
         mapper([_details(_KEYLESS)], _AWAY, {**_RETRY_AFTER, **_BEARER}, status=503),
         mapper([429], "Too many requests.", _RETRY_AFTER),
         mapper([401], "Sign in first: this needs an access token.", _BEARER),
+        mapper([408], "The request did not come in time."),
         mapper([413], "The body is too large."),
         # Whatever else: its own sentence, or what Envoy says of it.
         mapper([], "%LOCAL_REPLY_BODY%"),
