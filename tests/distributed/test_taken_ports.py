@@ -9,9 +9,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.journeys.conftest import free_port
@@ -50,6 +52,16 @@ class Starter:
 
     def ended(self) -> bool:
         return self.process is not None and self.process.poll() is not None
+
+    def pids(self) -> dict[str, int]:
+        """Of what it has started, by the last word of the command."""
+        found: dict[str, int] = {}
+        assert self.process is not None
+        for child in psutil.Process(self.process.pid).children():
+            # One that has just ended has no command any more.
+            with suppress(psutil.Error, IndexError):
+                found[child.cmdline()[-1]] = child.pid
+        return found
 
     def stop(self) -> None:
         if self.process is not None:

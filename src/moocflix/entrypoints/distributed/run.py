@@ -19,6 +19,8 @@ from moocflix.entrypoints.services import SERVICES
 from moocflix.entrypoints.supervisor import Child, Signals
 from moocflix.platform.database.budget import most_connections
 from moocflix.platform.database.urls import DatabaseUrls
+from moocflix.platform.errors import Unavailable
+from moocflix.platform.events.brokers import groups_of, open_broker
 from moocflix.platform.local_servers import envoy, valkey, versitygw
 from moocflix.platform.local_servers.child import listens
 from moocflix.platform.local_servers.kafka import KafkaServer
@@ -39,6 +41,20 @@ def run(settings: Settings, *, say: Callable[[str], None]) -> None:
         Distribution(settings, signals, say=say).run_until_stopped()
 
 
+async def _make_topics(settings: Settings) -> bool:
+    """Whether all topics are there now."""
+    broker = open_broker(settings)
+    if broker is None:
+        return True
+    try:
+        await broker.prepare([topic for service in SERVICES for topic in service.topics], groups_of(SERVICES))
+    except Unavailable:
+        return False
+    finally:
+        await broker.close()
+    return True
+
+
 class Distribution(Installation):
     """Each service, a relay and a worker behind a gateway, and all that they stand on."""
 
@@ -51,6 +67,8 @@ class Distribution(Installation):
         super().__init__(settings, signals, say=say)
         self._names = [service.name for service in SERVICES]
         self._ports: list[int] = []
+        self._told = settings
+        """Once it is started, with the addresses of what they all stand on."""
 
     def _make_record(self) -> Board:
         self._board = Board(self._data, running=self._running)
@@ -69,18 +87,23 @@ class Distribution(Installation):
         overruled = layout.overruled(databases)
         if overruled:
             self._say(f"{', '.join(overruled)}: not used here, where everything is started on this machine.")
-        self._migrate(server, layout.environment(databases))
+        self._told = load(environ={**layout.environment(databases), "MOOCFLIX_DATABASE_URL": server.dsn("moocflix")})
+        self._migrate()
         environment_file.write(self._board.told, layout.operator_environment(server, databases))
         self._fill_board(layout, databases)
         return self._make_children(layout, databases, commands, s3_program)
 
     def _is_ready(self) -> bool:
-        """All that they stand on listens, every service answers, then the gateway, which asks them."""
+        """All that they stand on listens, every service answers, then the gateway, which asks them.
+
+        The topics are made here, too: who subscribes before the relay has made them may find them minutes later.
+        """
         gateway, urls = self._children[0], self._board.urls
         if gateway.mark is None:
             # A minute after the first look somebody else may have it.
             self._check_port()
             there = all(map(listens, self._ports)) and all(is_ready(urls[name]) for name in self._names)
+            there = there and asyncio.run(_make_topics(self._told))
             gateway.waits = not there
             # Told as soon as it is started: whoever gets an answer of it finds the file.
             self._board.complete = there
@@ -105,10 +128,9 @@ class Distribution(Installation):
         services = len(self._names)
         return most_connections(self._settings, pools=2 * services, databases=3 * services)
 
-    def _migrate(self, address: ServerAddress, environ: dict[str, str]) -> None:
-        told = load(environ={**environ, "MOOCFLIX_DATABASE_URL": address.dsn("moocflix")})
+    def _migrate(self) -> None:
         # Nobody else uses these roles: with another secret they get other passwords.
-        done = asyncio.run(migrate(DatabaseUrls.of(told), sources(), new_passwords=True))
+        done = asyncio.run(migrate(DatabaseUrls.of(self._told), sources(), new_passwords=True))
         if done:
             self._say(f"{len(done)} migrations have run, in {len(self._names)} databases.")
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from time import monotonic, sleep
 from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -19,6 +20,7 @@ from moocflix.platform.events.kafka_sender import PREFIX, Sender
 from moocflix.platform.events.settings import KafkaSettings
 
 _ADMIN_SECONDS = 10.0
+_LOOK_SECONDS = 0.05
 _RECEIVE = 200
 _DAY_MS = 86_400_000
 
@@ -33,7 +35,7 @@ class Kafka:
         self._sender: Sender | None = None
 
     async def prepare(self, topics: Sequence[Topic[Any]], groups: Mapping[str, Sequence[Topic[Any]]]) -> None:
-        """Make the topics that are not there. Raises Unavailable."""
+        """Make the topics that are not there; clients find them from now on. Raises Unavailable."""
         wanted = {name for topic in topics for name in (topic.name, *topic.aliases)}
         for group, followed in groups.items():
             wanted.add(_replay(group))
@@ -78,10 +80,15 @@ class Kafka:
         admin = None
         try:
             admin = AdminClient(self._client.config)
-            missing = set(names) - set(admin.list_topics(timeout=_ADMIN_SECONDS).topics)
-            made = [new_topic(name, self._settings) for name in sorted(missing)]
+            made = [new_topic(name, self._settings) for name in _missing(admin, names)]
             for future in admin.create_topics(made).values() if made else ():
                 _ignore_existing(future)
+            deadline = monotonic() + _ADMIN_SECONDS
+            # The controller has made them, and the broker that clients ask hears of them a moment later.
+            while made and _missing(admin, names):
+                if monotonic() > deadline:
+                    raise Unavailable("Kafka has made topics and does not know them.")
+                sleep(_LOOK_SECONDS)
         except KafkaException as error:
             raise self._client.away(error, admin) from error
 
@@ -228,6 +235,10 @@ def new_topic(name: str, settings: KafkaSettings) -> NewTopic:
         "min.insync.replicas": str(max(1, settings.replicas - 1)),
     }
     return NewTopic(name, settings.partitions, settings.replicas, config=config)
+
+
+def _missing(admin: AdminClient, names: Sequence[str]) -> list[str]:
+    return sorted(set(names) - set(admin.list_topics(timeout=_ADMIN_SECONDS).topics))
 
 
 def _ignore_existing(future: Any) -> None:
