@@ -16,35 +16,38 @@ from aio_pika.abc import (
     AbstractConnection,
     AbstractExchange,
     AbstractIncomingMessage,
-    AbstractQueue,
     ExchangeType,
 )
-from aio_pika.exceptions import AMQPError, ChannelInvalidStateError, DeliveryError
+from aio_pika.exceptions import DeliveryError
 
 from moocflix.platform.errors import Unavailable
 from moocflix.platform.events.broker import Delivery, Parcel, Subscription, Waiting
-from moocflix.platform.events.cloudevents import JSON, Unreadable, attributes_of, message_of, names_by_type, stand_in
+from moocflix.platform.events.cloudevents import Unreadable, message_of, names_by_type, stand_in
 from moocflix.platform.events.envelope import Message, Topic
+from moocflix.platform.events.rabbitmq_client import (
+    AWAY,
+    DEAD,
+    KEY,
+    PREFIX,
+    SENTENCE,
+    declare,
+    hang_up,
+    losses,
+    outgoing,
+    queue_name,
+)
 from moocflix.platform.events.settings import RabbitSettings
 
 _EXCHANGE = "moocflix.events"
-_DEAD = "moocflix.dead-letter"
-# As the AMQP binding of CloudEvents names application properties; the key is its partitioning extension.
-_PREFIX, _KEY = "cloudEvents:", "cloudEvents:partitionkey"
 _PREFETCH = 200
 _HEARTBEAT = 10
 _CONNECT_SECONDS = 5.0
 _KEEP_DEAD = 100_000
-# Beyond any outage: a message that comes back was not refused, it waits for something else.
-_RETURNS = 1_000_000
-_SENTENCE = "RabbitMQ is away."
-_CLOSE_SECONDS = 3.0
 # A node writes the name of a new quorum queue down only half a second after it was made. Killed before, it starts again
 # with an empty queue of that name, and what it had confirmed is lost: so nothing is sent earlier.
 _NOTED_SECONDS = 1.0
 # A node that is starting may take a request and never answer it: then a new connection asks again.
 _ANSWER_SECONDS = 10.0
-_AWAY = (AMQPError, ChannelInvalidStateError, OSError, TimeoutError, asyncio.InvalidStateError)
 
 _Sending = tuple[AbstractExchange, str, Message]
 
@@ -67,7 +70,7 @@ class RabbitMQ:
             channel = await self._sending()
             for group, followed in groups.items():
                 for number in range(self._settings.queues):
-                    queue = await _declare(channel, group, number)
+                    queue = await declare(channel, group, number)
                     for topic in followed:
                         await queue.bind(_EXCHANGE, f"{topic.name}.{number}")
         if topics:  # An exchange takes any of them; whoever names some is going to send.
@@ -77,7 +80,7 @@ class RabbitMQ:
         """Send, and wait for every confirmation."""
         async with self.needed() as limit:
             _ = await self._sending()
-            events, dead = self._exchanges[_EXCHANGE], self._exchanges[_DEAD]
+            events, dead = self._exchanges[_EXCHANGE], self._exchanges[DEAD]
             await self._confirmed(
                 limit,
                 (
@@ -93,7 +96,7 @@ class RabbitMQ:
         async with self.needed() as limit:
             straight = (await self._sending()).default_exchange
             await self._confirmed(
-                limit, ((straight, _queue_name(group, self._number(message)), message) for message in messages)
+                limit, ((straight, queue_name(group, self._number(message)), message) for message in messages)
             )
 
     def subscribe(self, group: str, topics: Sequence[Topic[Any]]) -> Subscription:
@@ -105,7 +108,7 @@ class RabbitMQ:
         del topics  # Its queues take them all.
         async with self.needed():
             channel = await self._sending()
-            queues = [await _declare(channel, group, number) for number in range(self._settings.queues)]
+            queues = [await declare(channel, group, number) for number in range(self._settings.queues)]
             return [Waiting(group, queue.name, queue.declaration_result.message_count or 0) for queue in queues]
 
     async def channel(self) -> AbstractChannel:
@@ -117,7 +120,7 @@ class RabbitMQ:
         """Let go of the connection."""
         connection, self._connection, self._channel = self._connection, None, None
         if connection is not None:
-            await _hang_up(connection)
+            await hang_up(connection)
 
     async def _sending(self) -> AbstractChannel:
         async with self._turn:
@@ -125,11 +128,11 @@ class RabbitMQ:
                 channel = await (await self._connected()).channel(publisher_confirms=True)
                 self._exchanges = {
                     name: await channel.declare_exchange(name, ExchangeType.TOPIC, durable=True)
-                    for name in (_EXCHANGE, _DEAD)
+                    for name in (_EXCHANGE, DEAD)
                 }
                 arguments: dict[str, Any] = {"x-queue-type": "quorum", "x-max-length": _KEEP_DEAD}
-                dead = await channel.declare_queue(_DEAD, durable=True, arguments=arguments)
-                await dead.bind(_DEAD, "#")
+                dead = await channel.declare_queue(DEAD, durable=True, arguments=arguments)
+                await dead.bind(DEAD, "#")
                 self._channel = channel
             return self._channel
 
@@ -144,12 +147,12 @@ class RabbitMQ:
     async def needed(self) -> AsyncIterator[asyncio.Timeout]:
         """What goes wrong within is Unavailable; at the next need all begins on a new connection."""
         try:
-            async with asyncio.timeout(_ANSWER_SECONDS) as limit, _losses():
+            async with asyncio.timeout(_ANSWER_SECONDS) as limit, losses():
                 yield limit
-        except _AWAY as error:
+        except AWAY as error:
             if not isinstance(error, DeliveryError):
                 await self.close()
-            raise Unavailable(_SENTENCE) from error
+            raise Unavailable(SENTENCE) from error
 
     async def _confirmed(self, limit: asyncio.Timeout, sending: Iterable[_Sending]) -> None:
         """Send in order; return once all are confirmed, whatever becomes of the others.
@@ -173,7 +176,7 @@ class RabbitMQ:
 
     async def _send(self, exchange: AbstractExchange, address: str, message: Message) -> None:
         try:
-            await exchange.publish(_outgoing(message), address, mandatory=False)
+            await exchange.publish(outgoing(message), address, mandatory=False)
         finally:
             self._answers += 1
 
@@ -220,8 +223,8 @@ class _RabbitSubscription:
 
     async def done(self, delivery: Delivery) -> None:
         """Acknowledge; what is lost of it comes again, and the inbox knows it."""
-        with suppress(*_AWAY):
-            async with _losses():
+        with suppress(*AWAY):
+            async with losses():
                 for incoming in delivery.receipt:
                     await incoming.ack()
 
@@ -235,7 +238,7 @@ class _RabbitSubscription:
         channel, self._channel = self._channel, None
         self._arrived = asyncio.Queue()
         if channel is not None:
-            await _hang_up(channel)
+            await hang_up(channel)
 
     async def _consuming(self) -> None:
         if self._channel is not None and not self._channel.is_closed:
@@ -245,13 +248,13 @@ class _RabbitSubscription:
         self._channel = channel = await self._broker.channel()
         await channel.set_qos(prefetch_count=_PREFETCH)
         for number in range(self._queues):
-            queue = await _declare(channel, self._group, number)
+            queue = await declare(channel, self._group, number)
             await queue.consume(_putting(arrived, number))
 
     def _message(self, incoming: AbstractIncomingMessage) -> Message:
         headers = {str(name): str(value) for name, value in (incoming.headers or {}).items()}
-        key = headers.get(_KEY, "").replace("\0", "")
-        attributes = {name.removeprefix(_PREFIX): value for name, value in headers.items()}
+        key = headers.get(KEY, "").replace("\0", "")
+        attributes = {name.removeprefix(PREFIX): value for name, value in headers.items()}
         try:
             return message_of(attributes, key=key, data=incoming.body, names=self._names)
         except Unreadable:
@@ -261,62 +264,8 @@ class _RabbitSubscription:
             return stand_in(place, topic=topic, source=self._sources[topic], key=key, data=incoming.body)
 
 
-@asynccontextmanager
-async def _losses() -> AsyncIterator[None]:
-    """On a connection that was lost the library cancels what waits, and refuses what is new with a RuntimeError."""
-    try:
-        yield
-    except RuntimeError as error:
-        raise ConnectionError(_SENTENCE) from error
-    except asyncio.CancelledError as error:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-        raise ConnectionError(_SENTENCE) from error
-
-
-async def _hang_up(opened: AbstractConnection | AbstractChannel) -> None:
-    """Close what may be dead already."""
-    with suppress(*_AWAY):
-        async with asyncio.timeout(_CLOSE_SECONDS), _losses():
-            await opened.close()
-
-
 def _putting(arrived: "asyncio.Queue[tuple[int, AbstractIncomingMessage]]", number: int) -> Any:
     async def put(incoming: AbstractIncomingMessage) -> None:
         arrived.put_nowait((number, incoming))
 
     return put
-
-
-async def _declare(channel: AbstractChannel, group: str, number: int) -> AbstractQueue:
-    return await channel.declare_queue(
-        _queue_name(group, number),
-        durable=True,
-        arguments={
-            "x-queue-type": "quorum",
-            "x-single-active-consumer": True,
-            "x-dead-letter-exchange": _DEAD,
-            "x-delivery-limit": _RETURNS,
-        },
-    )
-
-
-def _outgoing(message: Message) -> aio_pika.Message:
-    attributes = attributes_of(message)
-    headers: dict[str, Any] = {_PREFIX + name: value for name, value in attributes.items()}
-    headers[_KEY] = message.key
-    return aio_pika.Message(
-        message.data,
-        headers=headers,
-        content_type=JSON,
-        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-        message_id=attributes["id"],
-        type=attributes["type"],
-        timestamp=message.time,
-        correlation_id=message.correlation_id,
-    )
-
-
-def _queue_name(group: str, number: int) -> str:
-    return f"moocflix.{group}.{number}"
