@@ -62,6 +62,15 @@ def test_every_service_has_a_field_for_its_address() -> None:
         assert fields == {f"{name}_url" for name in NAMES}
 
 
+def test_bodies_of_any_length_pass_to_and_from_files_alone() -> None:
+    assert {path.shown for path in public_paths(SERVICES) if path.streams} == {
+        "/api/v1/content/upload",
+        "/api/v1/content/{video_id}/stream",
+        "/api/v1/content/play/{token}/{file}",
+        "/api/v1/files/{signature}/{key}",
+    }
+
+
 def test_envoys_first_fitting_route_leads_to_the_service_that_declares_it() -> None:
     place = place_of()
     routes, rules = in_envoys_file(place)

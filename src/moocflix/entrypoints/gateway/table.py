@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from moocflix.platform.http import system
 from moocflix.platform.http.routes import Route, route_of
@@ -61,7 +62,8 @@ def _path(template: str, service: str, route: Route, methods: frozenset[str]) ->
         service=service,
         signed_in=nobody if route.who.anonymous else methods,
         anonymous=methods if route.who.anonymous else nobody,
-        streams=route.writes == "stream" or route.rate == "media" or bool(route.sends),
+        # What is answered in ranges is a file; what else is no JSON is a page.
+        streams=route.writes == "stream" or HTTPStatus.PARTIAL_CONTENT in route.sends,
     )
 
 

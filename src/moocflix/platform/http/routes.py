@@ -54,7 +54,7 @@ class Route:
     """Of the request's body, where the handler takes one."""
     body_optional: bool
     sends: Mapping[int, Sequence[str]]
-    """The media types of a bare answer by its status, for the description."""
+    """The media types of a bare answer by its status. One in ranges (206) is a file, of any length."""
     takes: Mapping[str, Any]
     """The schema of a body that is no JSON by its media type, for the description."""
 
