@@ -122,6 +122,19 @@ def test_a_services_card_names_what_it_publishes_and_consumes(service: Service) 
     assert sorted(topic.findall(consumed)) == sorted({reaction.topic.name for reaction in service.reactions})
 
 
+@pytest.mark.parametrize("service", services.SERVICES, ids=lambda service: service.name)
+def test_each_copy_that_may_be_missing_is_one_that_the_service_keeps(service: Service) -> None:
+    calls = [
+        node
+        for file in (SERVICES / service.name).rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "CopyMissing"
+    ]
+    named = {node.args[0].value for node in calls if isinstance(node.args[0], ast.Constant)}
+    assert all(isinstance(node.args[0], ast.Constant) for node in calls)
+    assert named <= {copy.entity for copy in service.copies}
+
+
 def test_a_file_is_named_by_what_is_in_it_and_holds_one_noun() -> None:
     nameless = [name_of(file) for file in FILES if file.stem in NAMES_THAT_SAY_NOTHING]
     long = {name_of(file): lines for file in FILES if (lines := len(file.read_text().splitlines())) > 300}

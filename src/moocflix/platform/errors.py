@@ -179,9 +179,13 @@ class OperatorError(Exception):
 
 
 class CopyMissing(Exception):
-    """A local copy of another service's entity is needed and not there: the edge fetches it and tries once more."""
+    """A local copy is not there, or says no where its owner may say yes by now: the edge asks it and tries again.
+
+    Where the owner says no as well, its answer is the refusal.
+    """
 
     def __init__(self, entity: str, entity_id: UUID) -> None:
+        """`entity` is that of a Copy of the service."""
         super().__init__(f"no copy of {entity} {entity_id}")
         self.entity = entity
         self.entity_id = entity_id

@@ -82,7 +82,11 @@ class Job:
 
 @dataclass(frozen=True, kw_only=True)
 class Copy:
-    """A local copy of another service's entity, filled from its owner and kept by events."""
+    """A local copy of another service's entity, filled from its owner and kept by events.
+
+    `entity` is what CopyMissing calls it. One of something that happened "meanwhile" is a second look at a table that
+    has a copy already: `fetch` raises the refusal where the owner still says no.
+    """
 
     entity: str
     owner: str

@@ -34,7 +34,7 @@ service = Service(
     copies=(
         COURSE.copy("course", table="courses_copy", upsert=course_sql.upsert_course),
         Copy(
-            entity="published course",
+            entity="course published meanwhile",
             owner="courses",
             table="courses_copy",
             fetch=clients.fetch_published,

@@ -64,7 +64,7 @@ service = Service(
             upsert=reactions.lesson_fetched,
         ),
         Copy(
-            entity="published lesson",
+            entity="lesson published meanwhile",
             owner="courses",
             table="lessons_copy",
             fetch=clients.fetch_published_lesson,
@@ -79,7 +79,7 @@ service = Service(
             pages=ENROLLMENT.pages,
         ),
         Copy(
-            entity="dropped enrollment",
+            entity="enrollment taken up meanwhile",
             owner="enrollments",
             table="enrollments_copy",
             fetch=clients.fetch_taken_up,

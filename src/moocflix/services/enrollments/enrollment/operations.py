@@ -37,7 +37,7 @@ async def enroll(
     )
     if admission.verdict == "draft" and not by_admin:
         # It may have been published a moment ago: its owner knows.
-        raise CopyMissing("published course", course_id)
+        raise CopyMissing("course published meanwhile", course_id)
     enrollment = admission.accepted(by_admin=by_admin)
     tx.wake()
     return enrollment

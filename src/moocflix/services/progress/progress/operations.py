@@ -50,12 +50,14 @@ def _refusal(verdict: Verdict, update: Update, *, course_id: UUID) -> Exception:
     match verdict:
         case "dropped":
             # It may have been taken up again a moment ago: its owner knows.
-            return CopyMissing("dropped enrollment", update.enrollment_id)
+            return CopyMissing("enrollment taken up meanwhile", update.enrollment_id)
         case "outline_unknown":
             return CopyMissing("outline", course_id)
         case "lesson_unknown" | "unpublished":
+            unknown = verdict == "lesson_unknown"
             # What is a draft here may have been published a moment ago.
-            return CopyMissing("lesson" if verdict == "lesson_unknown" else "published lesson", update.lesson_id)
+            meanwhile = CopyMissing("lesson published meanwhile", update.lesson_id)
+            return CopyMissing("lesson", update.lesson_id) if unknown else meanwhile
         case "lesson":
             return LessonNotInCourse()
         case "module":
