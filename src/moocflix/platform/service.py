@@ -101,7 +101,8 @@ class Copy:
 class PersonalTable:
     """A table with personal data: which rows are a person's, and what erasure does to them.
 
-    `export` selects them by `$1`, the user's id; `erase` deletes or redacts them by the same.
+    `export` selects them by `$1`, the user's id; `erase` deletes or redacts them by the same. Nothing but tests runs
+    either yet: users has no routes for export and erasure so far, and nobody becomes "erased".
     """
 
     table: str

@@ -1,4 +1,7 @@
-"""Stored files for whoever holds a signed URL, where storage is a local folder; S3 serves its own."""
+"""Stored files for whoever holds a signed URL, where storage is a local folder; S3 serves its own.
+
+The platform hands out no such URL yet: from a folder it serves videos by playback tokens, or to who is signed in.
+"""
 
 from collections.abc import AsyncIterator
 from pathlib import Path

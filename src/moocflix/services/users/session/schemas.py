@@ -25,7 +25,7 @@ class ProviderNotSetUp(Invalid):
 
 
 class LoginIn(Body):
-    """`email` or `phone` with `password`; or what a provider vouches for."""
+    """`email` or `phone` with `password`; or what a provider vouches for, which is refused: none is set up yet."""
 
     email: Annotated[str, Meta(max_length=MAX_EMAIL)] | None = None
     phone: Annotated[str, Meta(max_length=40)] | None = None
