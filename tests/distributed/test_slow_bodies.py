@@ -95,3 +95,14 @@ async def test_a_service_has_its_own_time_however_little_a_body_has(
         await until_it_knows_the_key(client)
         headers = {"authorization": f"Bearer {token()}", "x-pause": "2"}
         assert (await client.post("/api/v1/courses", content=b"{}", headers=headers)).status_code == 200
+
+
+async def test_a_service_that_hangs_is_waited_for_no_longer_than_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(envoy_routes, "_ORDINARY_SECONDS", 1)
+    async with services_behind(tmp_path, body_seconds=20) as (_, client):
+        await until_it_knows_the_key(client)
+        headers = {"authorization": f"Bearer {token()}", "x-pause": "15"}
+        async with asyncio.timeout(10):
+            assert (await client.post("/api/v1/courses", content=b"{}", headers=headers)).status_code == 503

@@ -6,7 +6,7 @@ from ipaddress import ip_network
 from typing import Any
 
 from moocflix.entrypoints.gateway.envoy_replies import local_replies
-from moocflix.entrypoints.gateway.envoy_routes import method_in, routes
+from moocflix.entrypoints.gateway.envoy_routes import longest, method_in, routes
 from moocflix.entrypoints.gateway.envoy_traces import Traces, traces_cluster, tracing
 from moocflix.entrypoints.gateway.table import PublicPath, public_paths
 from moocflix.platform.auth.tokens import AUDIENCE, ISSUER
@@ -104,6 +104,7 @@ def _chain(paths: list[PublicPath], place: EnvoyPlace, *, believed: bool) -> Con
         "path_with_escaped_slashes_action": "UNESCAPE_AND_FORWARD",
         "server_header_transformation": "PASS_THROUGH",
         "stream_idle_timeout": f"{_IDLE_SECONDS}s",
+        "common_http_protocol_options": longest(place.body_seconds),
         "request_headers_timeout": "10s",
         "early_header_mutation_extensions": [_said_of_the_caller(believed=believed)],
         "route_config": routes(paths, body_seconds=place.body_seconds),

@@ -56,16 +56,21 @@ def _route(path: PublicPath, *, closed: bool, body_seconds: float) -> Config:
     return route
 
 
+def longest(body_seconds: float) -> Config:
+    """How long a whole request may take; a route that said it itself would have no `timeout` any more."""
+    return {"max_stream_duration": _seconds(2 * body_seconds + _ORDINARY_SECONDS)}
+
+
 def _times(path: PublicPath, body_seconds: float) -> Config:
     if path.streams:
         # It lasts as long as it moves, and nothing of it is held here: its service is the first to tire of a body.
-        return {"timeout": "0s", "idle_timeout": _seconds(max(_IDLE_SECONDS, body_seconds + _ORDINARY_SECONDS))}
+        idle = _seconds(max(_IDLE_SECONDS, body_seconds + _ORDINARY_SECONDS))
+        return {"timeout": "0s", "idle_timeout": idle, "max_stream_duration": {"max_stream_duration": "0s"}}
     return {
         "timeout": _seconds(_ORDINARY_SECONDS),
         # The body is held here until it is whole, so that its service cannot tire of it. A service that has it and
         # works is silent, too.
         "idle_timeout": _seconds(max(body_seconds, _ORDINARY_SECONDS)),
-        "max_stream_duration": {"max_stream_duration": _seconds(2 * body_seconds + _ORDINARY_SECONDS)},
     }
 
 
