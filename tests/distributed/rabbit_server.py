@@ -71,6 +71,10 @@ class RabbitServer:
         self._child.kill()
         self._mapper.kill()
 
+    def empty(self) -> None:
+        """Take away all that it held, while it does not run."""
+        shutil.rmtree(self._data / "mnesia")
+
     def _answers(self, port: str) -> bool:
         return listens(int(self._numbers[port]))
 

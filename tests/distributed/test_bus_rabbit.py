@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from itertools import count
 from time import monotonic
 from uuid import uuid4
 
+import aio_pika
 import pytest
 from yarl import URL
 
@@ -14,9 +16,12 @@ from moocflix.platform.events import rabbitmq
 from moocflix.platform.events.broker import Parcel
 from moocflix.platform.events.brokers import open_broker
 from moocflix.platform.events.envelope import Message
+from moocflix.platform.events.settings import RabbitSettings
 from moocflix.platform.waiting import wait_at_most
-from tests.distributed.bus_office import Carrier
-from tests.platform.post_office import BOOK_UPDATE, settings_with
+from tests.distributed.bus_office import BusOffice, Carrier, books, each_in_order
+from tests.distributed.rabbit_server import RabbitServer
+from tests.platform.post_office import BOOK_UPDATE, archive, settings_with
+from tests.waiting import until
 
 pytestmark = pytest.mark.parametrize("carrier", ["rabbitmq"], indirect=True)
 
@@ -70,3 +75,34 @@ async def test_a_slow_server_is_not_taken_for_one_that_is_away(
             assert monotonic() - began > 2 * SILENT_SECONDS, "this was not slow"
         finally:
             await broker.close()
+
+
+async def test_a_server_that_lost_all_it_held_gets_what_comes_after_to_the_groups(bus: BusOffice) -> None:
+    shelf, server = books(4), bus.server
+    assert isinstance(server, RabbitServer)
+    async with bus.at_work(archive()):
+        await bus.publish(shelf, range(1, 6))
+        await bus.handled(shelf, 20)
+        server.kill()
+        server.empty()
+        server.start()
+        await bus.publish(shelf, range(6, 11))
+        await bus.handled(shelf, 40)
+    assert each_in_order(await bus.effects(shelf), shelf, range(1, 11))
+
+
+async def test_a_group_whose_queues_were_deleted_makes_them_anew(bus: BusOffice) -> None:
+    shelf, versions = books(8), count(2)
+
+    async def one_of_each_comes() -> bool:
+        # What is sent before the queues are there again is lost to the group.
+        await bus.publish(shelf, [next(versions)])
+        return {book for book, version in await bus.effects(shelf) if version > 1} == set(shelf)
+
+    async with bus.at_work(archive()), await aio_pika.connect(bus.carrier.values["rabbitmq_url"]) as connection:
+        await bus.publish(shelf, [1])
+        await bus.handled(shelf, 8)
+        channel = await connection.channel()
+        for number in range(bus.settings.of(RabbitSettings).queues):
+            await channel.queue_delete(f"moocflix.archive.{number}")
+        await until(one_of_each_comes)

@@ -5,7 +5,7 @@ that a key stays in order however many workers there are.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 from zlib import crc32
@@ -61,43 +61,44 @@ class RabbitMQ:
         self._connection: AbstractConnection | None = None
         self._channel: AbstractChannel | None = None
         self._exchanges: dict[str, AbstractExchange] = {}
+        # Made and bound again on each new channel: a server may come back empty, and confirms what it keeps for nobody.
+        self._groups: dict[str, Sequence[Topic[Any]]] = {}
+        self._unbound: list[tuple[str, Sequence[Topic[Any]]]] = []
+        self._sends = False
         self._answers = 0
         self._turn = asyncio.Lock()
 
     async def prepare(self, topics: Sequence[Topic[Any]], groups: Mapping[str, Sequence[Topic[Any]]]) -> None:
-        """Make the exchanges, and every group's queues, so that nothing is sent that nobody keeps."""
+        """Make the exchanges, and every group's queues, so that nothing is sent that nobody keeps.
+
+        They are made again when the server was away.
+        """
+        self._groups.update(groups)
+        self._unbound += groups.items()
+        # An exchange takes any topic; whoever names some is going to send.
+        self._sends |= bool(topics)
         async with self.needed():
-            channel = await self._sending()
-            for group, followed in groups.items():
-                for number in range(self._settings.queues):
-                    queue = await declare(channel, group, number)
-                    for topic in followed:
-                        await queue.bind(_EXCHANGE, f"{topic.name}.{number}")
-        if topics:  # An exchange takes any of them; whoever names some is going to send.
-            await asyncio.sleep(_NOTED_SECONDS)
+            _ = await self._sending()
 
     async def publish(self, parcels: Sequence[Parcel]) -> None:
         """Send, and wait for every confirmation."""
         async with self.needed() as limit:
             _ = await self._sending()
             events, dead = self._exchanges[_EXCHANGE], self._exchanges[DEAD]
-            await self._confirmed(
-                limit,
-                (
-                    (dead, parcel.address, parcel.message)
-                    if parcel.address.endswith(".dead-letter")
-                    else (events, f"{parcel.address}.{self._number(parcel.message)}", parcel.message)
-                    for parcel in parcels
-                ),
-            )
+            sending = [
+                (dead, parcel.address, parcel.message)
+                if parcel.address.endswith(".dead-letter")
+                else (events, f"{parcel.address}.{self._number(parcel.message)}", parcel.message)
+                for parcel in parcels
+            ]
+            await self._confirmed(limit, sending)
 
     async def resend(self, group: str, messages: Sequence[Message]) -> None:
         """Send straight into the group's queues."""
         async with self.needed() as limit:
             straight = (await self._sending()).default_exchange
-            await self._confirmed(
-                limit, ((straight, queue_name(group, self._number(message)), message) for message in messages)
-            )
+            sending = [(straight, queue_name(group, self._number(message)), message) for message in messages]
+            await self._confirmed(limit, sending)
 
     def subscribe(self, group: str, topics: Sequence[Topic[Any]]) -> Subscription:
         """One more consumer of each of the group's queues."""
@@ -112,7 +113,8 @@ class RabbitMQ:
             return [Waiting(group, queue.name, queue.declaration_result.message_count or 0) for queue in queues]
 
     async def channel(self) -> AbstractChannel:
-        """A channel of its own for a consumer, within `needed`."""
+        """A channel of its own for a consumer, whose queues are there, within `needed`."""
+        _ = await self._sending()
         async with self._turn:
             return await (await self._connected()).channel(publisher_confirms=False)
 
@@ -133,8 +135,21 @@ class RabbitMQ:
                 arguments: dict[str, Any] = {"x-queue-type": "quorum", "x-max-length": _KEEP_DEAD}
                 dead = await channel.declare_queue(DEAD, durable=True, arguments=arguments)
                 await dead.bind(DEAD, "#")
-                self._channel = channel
+                self._channel, self._unbound = channel, list(self._groups.items())
+            if self._unbound:
+                await self._bind(self._channel)
             return self._channel
+
+    async def _bind(self, channel: AbstractChannel) -> None:
+        unbound = self._unbound[:]
+        for group, topics in unbound:
+            for number in range(self._settings.queues):
+                queue = await declare(channel, group, number)
+                for topic in topics:
+                    await queue.bind(_EXCHANGE, f"{topic.name}.{number}")
+        if self._sends:
+            await asyncio.sleep(_NOTED_SECONDS)
+        del self._unbound[: len(unbound)]
 
     async def _connected(self) -> AbstractConnection:
         if self._connection is None or self._connection.is_closed:
@@ -154,11 +169,10 @@ class RabbitMQ:
                 await self.close()
             raise Unavailable(SENTENCE) from error
 
-    async def _confirmed(self, limit: asyncio.Timeout, sending: Iterable[_Sending]) -> None:
+    async def _confirmed(self, limit: asyncio.Timeout, sending: Sequence[_Sending]) -> None:
         """Send in order; return once all are confirmed, whatever becomes of the others.
 
-        All who send wait for one another: what may not take longer than the limit is the wait for the next
-        confirmation, whosever it is.
+        All who send wait for one another: what is limited is the wait for the next confirmation, whosever it is.
         """
         limit.reschedule(None)
         outcomes = asyncio.gather(*(self._send(*one) for one in sending), return_exceptions=True)
@@ -194,6 +208,7 @@ class _RabbitSubscription:
         self._names = names_by_type(topics)
         self._sources = {topic.name: topic.source for topic in topics}
         self._channel: AbstractChannel | None = None
+        self._cancelled = False
         self._arrived: asyncio.Queue[tuple[int, AbstractIncomingMessage]] = asyncio.Queue()
 
     async def receive(self, seconds: float) -> Sequence[Delivery]:
@@ -242,14 +257,22 @@ class _RabbitSubscription:
 
     async def _consuming(self) -> None:
         if self._channel is not None and not self._channel.is_closed:
+            if self._cancelled:
+                raise ConnectionError(SENTENCE)
             return
         arrived: asyncio.Queue[tuple[int, AbstractIncomingMessage]] = asyncio.Queue()
         self._arrived = arrived
         self._channel = channel = await self._broker.channel()
+        self._cancelled = False
+        (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(self._cancel)
         await channel.set_qos(prefetch_count=_PREFETCH)
         for number in range(self._queues):
             queue = await declare(channel, self._group, number)
             await queue.consume(_putting(arrived, number))
+
+    def _cancel(self, _: object) -> None:
+        """A queue was deleted: at the next need all is made anew."""
+        self._cancelled = True
 
     def _message(self, incoming: AbstractIncomingMessage) -> Message:
         headers = {str(name): str(value) for name, value in (incoming.headers or {}).items()}
