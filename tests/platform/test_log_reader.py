@@ -5,6 +5,7 @@ import random
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -203,6 +204,20 @@ async def test_a_position_by_time_lies_before_what_came_since(office: PostOffice
     follower.position = await since(outboxes, source="library", time=moment)
     await follower.read()
     assert follower.versions()[str(KEYS[0])] == [2]
+
+
+async def test_a_position_ends_with_the_last_event_and_not_with_transactions_that_may_be_undone(
+    office: PostOffice, outboxes: Outboxes
+) -> None:
+    follower = Follower(outboxes)
+    await office.publish(KEYS[0], 1)
+    await follower.read()
+    before = follower.position
+    async with stranger(office):
+        await follower.read()
+        position = await since(outboxes, source="library", time=datetime.now(UTC))
+    assert follower.position == before
+    assert position.new == before.old
 
 
 async def looked_at(outboxes: Outboxes) -> int:

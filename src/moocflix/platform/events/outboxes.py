@@ -5,7 +5,8 @@ a worker keeps open: once a second a single statement says which services have s
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 import asyncpg
@@ -100,18 +101,30 @@ class Outboxes:
         """Look once, and tell the listeners."""
         if not self.services:
             return
-        rows = await self.fetch(self._look, self._seen)
-        self._seen = rows[0]["snapshot"]
+        async with self._connected() as connection:
+            rows = await connection.fetch(self._look, self._seen)
+            self._seen = rows[0]["snapshot"]
         for row in rows:
             if row["news"] or row["due"]:
                 self._tell(row["service"])
 
     async def fetch(self, sql: str, *args: Any) -> list[asyncpg.Record]:
         """Run one statement. Raises Unavailable while the database is away."""
+        async with self._connected() as connection:
+            return await connection.fetch(sql, *args)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await hang_up(connection)
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Connection]:
+        """The one connection, for one statement at a time. Raises Unavailable."""
         async with self._turn:
             try:
-                connection = await self._connected()
-                return await connection.fetch(sql, *args)
+                yield await self._connect()
             except asyncpg.DataError:
                 raise
             except _AWAY as error:
@@ -121,15 +134,9 @@ class Outboxes:
                 self._drop()
                 raise
 
-    async def close(self) -> None:
-        """Close the connection."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await hang_up(connection)
-
-    async def _connected(self) -> Connection:
+    async def _connect(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
-            # After a loss of the connection everything counts as news.
+            # After a loss of the connection everything counts as news: it may be that the server crashed.
             self._seen = NOTHING
             self._connection = await connect(
                 self._dsn, application_name="moocflix bus", statement_timeout=str(_STATEMENT_MS)

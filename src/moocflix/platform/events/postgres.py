@@ -29,10 +29,15 @@ _STRETCH = 5
 
 _COLUMNS = "seq, id, topic, key, subject, time, correlation_id, traceparent, data::text AS data"
 
+# The last transaction of whose events the statement sees one. What a restore left has ids of another cluster. Under
+# the name xid the text would be what the rows are ordered by.
+_LAST = """(SELECT xid::text AS last FROM {schema}.outbox WHERE xid < pg_snapshot_xmax(pg_current_snapshot())
+          ORDER BY xid DESC, seq DESC LIMIT 1)"""
+
 # Both parts follow the index on (xid, seq) and stop at the limit, however long the log and however old the oldest
 # open transaction. What the statement sees is what its own snapshot sees.
 _OPEN = """
-SELECT window_end.snapshot::text AS snapshot, event.*
+SELECT window_end.snapshot::text AS snapshot, {last} AS last, event.*
   FROM (SELECT pg_current_snapshot() AS snapshot) AS window_end
   LEFT JOIN LATERAL (
         (SELECT {columns} FROM {schema}.outbox
@@ -78,7 +83,7 @@ SELECT coalesce(least(
 
 # For a rewind to a time, and for a group that starts late: what was written since, and what is still under way.
 _SINCE = """
-SELECT pg_current_snapshot()::text AS snapshot,
+SELECT pg_current_snapshot()::text AS snapshot, {last} AS last,
        coalesce((SELECT min(seq) FROM {schema}.outbox WHERE time >= $1),
                 (SELECT max(seq) + 1 FROM {schema}.outbox), 1) - 1 AS floor
 """
@@ -150,7 +155,8 @@ class OutboxReader:
         self._batch = batch
         self._start = start
         names = {
-            "schema": schema_of(source), "columns": _COLUMNS, "wanted_2": wanted.format(2), "wanted_4": wanted.format(4)
+            "schema": schema_of(source), "last": _LAST.format(schema=schema_of(source)), "columns": _COLUMNS,
+            "wanted_2": wanted.format(2), "wanted_4": wanted.format(4),
         }  # fmt: skip
         self._open = _OPEN.format(**names)
         self._go_on = _GO_ON.format(**names)
@@ -161,14 +167,14 @@ class OutboxReader:
         if position.new is not None:
             return await self._within(position, position.new)
         rows = await self._outboxes.fetch(self._open, position.old, self._wanted, self._batch)
-        snapshot: str = rows[0]["snapshot"]
-        if _end(snapshot) < _end(position.old):
+        if _end(rows[0]["snapshot"]) < _end(position.old):
             raise PositionLost(self.source)
+        seen = _seen(rows[0])
         # One row without an event stands for none.
         found = sorted((row for row in rows if row["seq"] is not None), key=lambda row: row["seq"])
         if len(found) < self._batch:
-            return Batch([self._message(row) for row in found], Position(snapshot), more=False)
-        return await self._within(Position(position.old, snapshot, await self._below(position.old)), snapshot)
+            return Batch([self._message(row) for row in found], Position(seen), more=False)
+        return await self._within(Position(position.old, seen, await self._below(position.old)), seen)
 
     async def beginning(self) -> Position:
         """Where a group that never read starts. Raises Unavailable."""
@@ -215,6 +221,19 @@ def _end(snapshot: str) -> int:
     return int(snapshot.split(":")[1])
 
 
+def _seen(row: Any) -> str:
+    """All of the log that the snapshot sees, as one that ends with the last transaction of which it sees an event.
+
+    A server that crashes may hand out the ids beyond once more. That one's commit is on its disk: it waited for that.
+    """
+    if row["last"] is None:
+        return NOTHING
+    xmin, _, under_way = row["snapshot"].split(":")
+    end = int(row["last"]) + 1
+    before = [xid for xid in under_way.split(",") if xid and int(xid) < end]
+    return f"{min(int(xmin), end)}:{end}:{','.join(before)}"
+
+
 def _selection(topics: Sequence[str] | None, bucket: int | None) -> tuple[str, list[Any]]:
     """The condition that an event of interest meets, with the place of its one argument left open."""
     if topics is not None:
@@ -226,8 +245,9 @@ def _selection(topics: Sequence[str] | None, bucket: int | None) -> tuple[str, l
 
 async def since(outboxes: Fetches, *, source: str, time: datetime) -> Position:
     """The position before all events from `time` on. Raises Unavailable."""
-    row = (await outboxes.fetch(_SINCE.format(schema=schema_of(source)), time))[0]
-    return Position(NOTHING, row["snapshot"], row["floor"])
+    schema = schema_of(source)
+    row = (await outboxes.fetch(_SINCE.format(schema=schema, last=_LAST.format(schema=schema)), time))[0]
+    return Position(NOTHING, _seen(row), row["floor"])
 
 
 async def positions(db: Reader) -> dict[str, Position]:
