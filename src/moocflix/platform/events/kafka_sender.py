@@ -16,8 +16,11 @@ PREFIX = "ce_"
 
 _NAMES = [PREFIX + name for name in NAMES]
 
-# How often acknowledgements are looked for while some are missing; and otherwise what the library has to say.
+# How often acknowledgements are looked for while some are missing: the longer nothing comes, the more rarely, by a tenth
+# of that time at most; and otherwise what the library has to say.
 _POLL_SECONDS = 0.001
+_GROWTH = 1.1
+_LONGEST_POLL_SECONDS = 0.05
 _IDLE_SECONDS = 1.0
 
 
@@ -83,21 +86,25 @@ class Sender:
         if error.fatal() or error.code() == KafkaError._FATAL:  # noqa: SLF001 - its name for this error
             self.broken = True
 
-    def _hear(self) -> None:
-        """Have the acknowledgements that have come counted."""
+    def _hear(self) -> int:
+        """Have the acknowledgements that have come counted; how many calls that were."""
         try:
-            self._producer.poll(0)
+            heard: int = self._producer.poll(0)
         except KafkaException:
             # A fatal error. What was under way might wait for ever: it comes back as an error, too.
             self.broken = True
             self._producer.purge(blocking=False)
+            return 0
+        return heard
 
     async def _poll(self) -> None:
+        pause = _POLL_SECONDS
         while True:
-            self._hear()
+            pause = _POLL_SECONDS if self._hear() else min(pause * _GROWTH, _LONGEST_POLL_SECONDS)
             if len(self._producer):
-                await asyncio.sleep(_POLL_SECONDS)
+                await asyncio.sleep(pause)
                 continue
+            pause = _POLL_SECONDS
             self._sent.clear()
             await wait_at_most(_IDLE_SECONDS, self._sent)
 
