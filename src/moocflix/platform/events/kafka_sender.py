@@ -16,8 +16,8 @@ PREFIX = "ce_"
 
 _NAMES = [PREFIX + name for name in NAMES]
 
-# How often acknowledgements are looked for while some are missing: the longer nothing comes, the more rarely, by a tenth
-# of that time at most; and otherwise what the library has to say.
+# How often acknowledgements are looked for while some are missing: ever more rarely, so that none is seen later by more
+# than a tenth of its time; and otherwise what the library has to say.
 _POLL_SECONDS = 0.001
 _GROWTH = 1.1
 _LONGEST_POLL_SECONDS = 0.05
