@@ -1,6 +1,6 @@
 """The same story with the files in a bucket: players are sent to it, playlists stay here."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from uuid import UUID
 
 import httpx
@@ -11,6 +11,7 @@ from botocore.credentials import Credentials
 from moto.server import ThreadedMotoServer
 
 from tests.content.conftest import School, platform_with
+from tests.content.test_upload import FORM, form_start
 from tests.factories.platform import TestPlatform, data_of
 
 
@@ -114,3 +115,28 @@ async def test_a_bucket_that_is_away_is_a_503_and_leaves_nothing(school: School,
     assert answer.status_code == 503
     assert "retry-after" in answer.headers
     assert await school.rows("videos") == 0
+
+
+async def test_an_upload_that_was_given_up_while_it_went_on_leaves_nothing(
+    school: School, bucket: dict[str, str]
+) -> None:
+    content, database = school.videos.content(), school.platform.database("content")
+
+    async with platform_with(school.platform, **bucket) as on_s3:
+
+        async def body() -> AsyncIterator[bytes]:
+            yield form_start(school)
+            yield content[:5000]
+            async with database.transaction() as tx:
+                await tx.execute("UPDATE uploads SET alive_at = alive_at - interval '11 min'")
+                await tx.execute("INSERT INTO jobs (id, name) VALUES (gen_random_uuid(), 'give-up-uploads')")
+            await on_s3.settle()
+            assert await school.rows("uploads") == 0
+            yield content[5000:] + b"\r\n--b--\r\n"
+
+        before = await stored(on_s3)
+        headers = {**FORM, **school.owner.headers}
+        response = await on_s3.http.post("/api/v1/content/upload", content=body(), headers=headers)
+        assert (response.status_code, "given up" in response.text) == (409, True)
+        await on_s3.settle()
+        assert (await stored(on_s3), await school.rows("videos")) == (before, 0)

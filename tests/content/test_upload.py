@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
-from moocflix.platform.errors import Invalid
+from moocflix.platform.errors import Invalid, Unavailable
 from moocflix.platform.http.form import FileMissing, FileTooLarge, FormBroken, NotAForm, UploadForm
 from moocflix.platform.settings import PlatformSettings
+from moocflix.services.content import intake
 from tests.content.conftest import School, pieces, platform_with
 from tests.factories.platform import TestPlatform, data_of
 from tests.factories.videos import VideoKind
@@ -200,6 +202,32 @@ async def test_no_transaction_is_open_and_the_body_is_not_held_while_bytes_come_
     response = await school.owner.post("/api/v1/content/upload", content=body(), headers=FORM)
     assert response.status_code == 400
     assert set(seen) <= {0}
+
+
+async def test_an_upload_whose_sign_of_life_was_cancelled_is_not_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcomes = [asyncpg.QueryCanceledError(), asyncpg.AdminShutdownError(), Unavailable(""), True, None]
+
+    class Hindered:
+        reader: Any = property(lambda self: self)
+
+        async def fetchval(self, *_: object) -> object:
+            outcome = outcomes.pop(0)
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+
+    monkeypatch.setattr(intake, "_SIGN_SECONDS", 0)
+    database: Any = Hindered()
+    await intake._keep_alive(database, uuid4())  # noqa: SLF001 - nothing else shows how it goes on
+    assert outcomes == []
+
+
+async def test_what_became_a_video_unheard_of_stays(school: School, platform: TestPlatform) -> None:
+    video_id = await school.video()
+    # As after a commit whose answer was lost.
+    await intake._discard(platform.database("content"), school.storage, video_id)  # noqa: SLF001
+    await platform.settle()
+    assert await school.stored() == [f"videos/{video_id}/source"]
 
 
 async def test_an_upload_whose_process_died_is_given_up(school: School, platform: TestPlatform) -> None:

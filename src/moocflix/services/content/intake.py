@@ -7,14 +7,16 @@ from uuid import UUID
 
 import structlog
 
+from moocflix.platform import jobs
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.errors import Invalid, Unavailable
+from moocflix.platform.failures import HINDERED
 from moocflix.platform.service import ServiceContext
 from moocflix.platform.storage.content_types import UNKNOWN
 from moocflix.platform.storage.port import Storage
 from moocflix.services.content.media.containers import HEAD_BYTES, recognised
 from moocflix.services.content.parts import Parts
-from moocflix.services.content.places import folder_of, source_key
+from moocflix.services.content.places import REMOVE_OBJECTS, folder_of, source_key
 from moocflix.services.content.upload import sql
 from moocflix.services.content.upload.model import Upload, UploadLost
 
@@ -88,7 +90,7 @@ async def _keep_alive(database: Database, upload_id: UUID) -> None:
     """Say from time to time that the upload goes on; ends where it was given up."""
     while True:
         await asyncio.sleep(_SIGN_SECONDS)
-        with suppress(Unavailable):
+        with suppress(*HINDERED):
             if not await sql.keep_alive(database.reader, upload_id=upload_id):
                 return
 
@@ -97,7 +99,11 @@ async def _discard(database: Database, storage: Storage, upload_id: UUID) -> Non
     """Remove what was stored, then the row. What fails here is left to the job that looks for silent uploads."""
     try:
         if not await sql.keep_alive(database.reader, upload_id=upload_id):
-            # It has become a video, by a commit that nobody heard of; or it was given up, and a job removes it.
+            # It has become a video, by a commit that nobody heard of; or it was given up, and a job has removed what
+            # was there by then: less than there is now, perhaps.
+            async with database.transaction() as tx:
+                if not await sql.became_video(tx, upload_id=upload_id):
+                    await jobs.enqueue(tx, REMOVE_OBJECTS, {"prefix": folder_of(upload_id)})
             return
         await storage.delete_prefix(folder_of(upload_id))
         async with database.transaction() as tx:

@@ -23,6 +23,11 @@ async def end_upload(tx: Tx, *, upload_id: UUID) -> bool:
     return await tx.execute("DELETE FROM uploads WHERE id = $1", upload_id) == 1
 
 
+async def became_video(db: Reader, *, upload_id: UUID) -> bool:
+    """Whether there is a video of an upload that is no longer under way."""
+    return bool(await db.fetchval("SELECT true FROM videos WHERE id = $1", upload_id))
+
+
 async def give_up_silent(tx: Tx, *, silence: timedelta) -> list[UUID]:
     """Give up uploads that nobody has kept alive for so long: their ids."""
     rows = await tx.fetch("DELETE FROM uploads WHERE alive_at < clock_timestamp() - $1::interval RETURNING id", silence)
