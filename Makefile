@@ -1,5 +1,5 @@
-# What one does with this repository. `make help` lists the targets. They need Python and make; `distributed`, `test-distributed`,
-# `test-all` and `faults` also Java, Maven and Go, and the tests among them RabbitMQ and Redis.
+# What one does with this repository. `make help` lists the targets. They need Python and make; `distributed`, `faults`,
+# `test-distributed` and `test-all` also Java, Maven and Go, and the last two RabbitMQ and Redis.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -39,9 +39,9 @@ test-distributed: .venv/test.done .venv/distributed.done ## Run the tests on rea
 	@$(BIN)/python -m tests.distributed.needs
 	@exec $(BIN)/python -m pytest tests/distributed tests/faults/distributed $(ARGS)
 
-faults: .venv/test.done .venv/distributed.done ## Kill, freeze and cut off its processes under commands: COMMANDS=2000 SEED=1
-	@$(BIN)/python -m tests.distributed.needs
-	@exec $(BIN)/python -m pytest tests/faults/distributed/test_seeded.py $(ARGS)
+faults: .venv/test.done .venv/distributed.done ## Kill, freeze and cut off its processes under commands: COMMANDS=2000 NETWORK_COMMANDS=600 SEED=1
+	@$(BIN)/python -m tests.distributed.needs java mvn go
+	@exec $(BIN)/python -m pytest tests/faults/distributed $(ARGS)
 
 test-all: ## Run all tests: those of `test`, then those of `test-distributed`
 	@$(MAKE) test
