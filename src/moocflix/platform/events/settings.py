@@ -19,7 +19,9 @@ class EventsSettings(Section, frozen=True, kw_only=True):
     aliases: Annotated[
         bool, Meta(description="Publish each event under the other spellings of its topic, too (brokers only).")
     ] = True
-    batch: Annotated[int, Meta(ge=1, le=5000, description="Events that a group reads at once.")] = 200
+    batch: Annotated[
+        int, Meta(ge=1, le=5000, description="Events that a group reads at once, where the outboxes are the log.")
+    ] = 200
     poll_seconds: Annotated[
         float, Meta(gt=0, le=60, description="How often the log is looked at without having been told of news.")
     ] = 1.0
