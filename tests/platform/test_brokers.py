@@ -13,5 +13,7 @@ def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delitem(sys.modules, f"moocflix.platform.events.{bus}", raising=False)
     # As if it had not been found.
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(SettingsError, match=rf"MOOCFLIX_EVENTS_BUS needs the Python package {package}"):
+    with pytest.raises(
+        SettingsError, match=rf"MOOCFLIX_EVENTS_BUS needs the Python package {package}: `make packages`"
+    ):
         open_broker(Settings({"MOOCFLIX_EVENTS_BUS": bus}, {}))

