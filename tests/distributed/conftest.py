@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,25 @@ def _wait_until_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> 
     pytest.fail(f"not ready after {START_SECONDS} s")
 
 
+@contextmanager
+def distributed(environ: dict[str, str], log: Path) -> Iterator[Spread]:
+    """`moocflix distributed`, ready, and stopped as Ctrl-C would."""
+    with log.open("wb") as output:
+        command = [sys.executable, "-m", "moocflix", "distributed"]
+        process = subprocess.Popen(command, env=environ, stdout=output, stderr=output)
+    url = f"http://127.0.0.1:{environ['MOOCFLIX_PORT']}"
+    try:
+        _wait_until_ready(url, process, log)
+        yield Spread(url, Path(environ["MOOCFLIX_DATA"]), process, environ)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(60)
+        finally:
+            sys.stderr.write(log.read_text(errors="replace")[-4000:])
+
+
 @pytest.fixture(scope="session")
 def traces() -> Iterator[Receiver]:
     """Where the installation sends its traces."""
@@ -72,10 +92,9 @@ def spread(traces: Receiver) -> Iterator[Spread]:
     """`moocflix distributed` on an empty folder and a free port, stopped as Ctrl-C would."""
     folder = Path(tempfile.mkdtemp(prefix="moocflix-distributed-"))
     folder.chmod(0o755)
-    port = free_port()
     environ = {
         **{name: value for name, value in os.environ.items() if not name.startswith("MOOCFLIX_")},
-        "MOOCFLIX_PORT": str(port),
+        "MOOCFLIX_PORT": str(free_port()),
         "MOOCFLIX_DATA": str(folder / "data"),
         "MOOCFLIX_HTTP_API_LIMIT": "100000",
         "MOOCFLIX_HTTP_AUTH_LIMIT": "100000",
@@ -84,25 +103,12 @@ def spread(traces: Receiver) -> Iterator[Spread]:
         "OTEL_TRACES_SAMPLER": "parentbased_always_off",
         "OTEL_BSP_SCHEDULE_DELAY": "200",
     }
-    log = folder / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "moocflix", "distributed"], env=environ, stdout=output, stderr=output
-        )
-    url = f"http://127.0.0.1:{port}"
     try:
-        _wait_until_ready(url, process, log)
-        installation = Spread(url, folder / "data", process, environ)
-        installation.metrics_url = f"{installation.address('users')}/metrics"
-        yield installation
+        with distributed(environ, folder / "log") as running:
+            running.metrics_url = f"{running.address('users')}/metrics"
+            yield running
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(60)
-        finally:
-            sys.stderr.write(log.read_text(errors="replace")[-4000:])
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

@@ -102,10 +102,14 @@ class Installation(ABC):
         except LockTaken as taken:
             raise CannotStart(f"The platform already runs on {self._data} (process {taken.pid or '?'}).") from None
         left_behind = self._record.end_leftovers()
-        data_folder.claim(self._data, distributed=self.distributed)
+        self._claim()
         data_folder.check_space(self._data)
         self._say(f"MoocFlix {__version__}{', distributed' if self.distributed else ''}, data in {self._data}")
         self._check_port(patience=_PORT_SECONDS if left_behind else 0.0)
+
+    def _claim(self) -> None:
+        """Take the folder for this kind of platform."""
+        data_folder.claim(self._data, distributed=self.distributed)
 
     def _check_port(self, *, patience: float = 0.0) -> None:
         """Refuse a port that somebody else listens on; what a killed start has left gets time to let go of it."""

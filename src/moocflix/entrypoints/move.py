@@ -3,12 +3,13 @@
 import asyncio
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import click
 
 from moocflix.entrypoints import environment_file
+from moocflix.entrypoints.distributed.filling import filling
 from moocflix.entrypoints.migrate import running_database, sources
 from moocflix.platform.database.urls import DatabaseUrls
 from moocflix.platform.errors import Conflict, NotFound, OperatorError
@@ -102,11 +103,14 @@ async def _is_there(storage: Storage, key: str, size: int) -> bool:
 
 
 def run(settings: Settings, target: Settings, *, replace: bool, report: Callable[[str], None]) -> None:
-    """Move everything. Begun again after a fault it goes on with the files, and with `replace` begins the rows anew."""
+    """Move everything. Begun again after a fault it goes on with the files, and with `replace` begins the rows anew.
+
+    Neither installation runs meanwhile.
+    """
     if target.of(DatabaseSettings).url in ("", settings.of(DatabaseSettings).url):
         raise SettingsError("TARGET must say with MOOCFLIX_DATABASE_URL where its own database is.")
     names = [source.name for source in sources()]
-    with _stopped(settings), running_database(settings, alone=True) as here:
+    with running_database(settings, alone=True) as here:
         carry_secrets(Secrets.of(settings), Secrets.of(target))
         # Rows take hours where there are many: what would stop the files is found out before.
         stores = open_storage(settings), open_storage(target)
@@ -115,17 +119,18 @@ def run(settings: Settings, target: Settings, *, replace: bool, report: Callable
         for service, count in rows.items():
             report(f"{service}: {count} rows")
         count = asyncio.run(move_files(*stores))
-    report(f"{count} files have been copied. Start the other installation; this one is as it was.")
+    report(f"{count} files have been copied.")
 
 
 @contextmanager
-def _stopped(settings: Settings) -> Iterator[None]:
-    """Nobody starts the platform meanwhile. Raises StillRunning, NothingHere."""
-    data = settings.of(PlatformSettings).data.expanduser().absolute()
-    if not (data / "run").is_dir():
-        raise NothingHere(data)
+def _stopped(data: Path) -> Iterator[None]:
+    """Nobody starts the platform of this folder meanwhile. Raises StillRunning."""
     try:
         lock = FileLock(data / "run" / "up.lock")
+    except FileNotFoundError:
+        # It is on other machines.
+        yield
+        return
     except LockTaken:
         raise StillRunning(data) from None
     try:
@@ -134,13 +139,40 @@ def _stopped(settings: Settings) -> Iterator[None]:
         lock.release()
 
 
+@contextmanager
+def _target(place: Path, here: Path) -> Iterator[Settings]:
+    """The target's settings, as long as nobody starts it on this machine. Raises OperatorError."""
+    if place.is_dir():
+        with filling(place, say=click.echo) as settings:
+            yield settings
+        return
+    settings = settings_of(place)
+    there = _data_of(settings)
+    # Without a folder of its own it has ours, which is kept already.
+    with nullcontext() if there == here else _stopped(there):
+        yield settings
+
+
+def _data_of(settings: Settings) -> Path:
+    return settings.of(PlatformSettings).data.expanduser().absolute()
+
+
 @click.command()
-@click.argument("target", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--replace", is_flag=True, help="Lose what the target's databases hold.")
+@click.argument("target", type=click.Path(exists=True, path_type=Path))
+@click.option("--replace", is_flag=True, help="Lose what the databases elsewhere hold.")
 @click.pass_obj
 def move(settings: Settings, target: Path, *, replace: bool) -> None:
     """Move this embedded installation, stopped, into a distributed one.
 
-    TARGET is a file with that one's settings, a line MOOCFLIX_…=value for each; its databases are migrated already.
+    TARGET is an empty folder, where `moocflix distributed` is then to run. Or, for one elsewhere, a file with its
+    settings, a line MOOCFLIX_…=value for each; its databases are migrated already.
     """
-    run(settings, settings_of(target), replace=replace, report=click.echo)
+    here = _data_of(settings)
+    if not (here / "run").is_dir():
+        raise NothingHere(here)
+    if target.resolve() == here.resolve():
+        raise SettingsError("TARGET must be another folder than that of the installation to move, MOOCFLIX_DATA.")
+    with _stopped(here), _target(target, here) as there:
+        # In a folder there can be nothing but what a move that was cut off has left.
+        run(settings, there, replace=replace or target.is_dir(), report=click.echo)
+    click.echo("Start the other installation; this one is as it was.")

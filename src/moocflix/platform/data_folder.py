@@ -9,6 +9,8 @@ from moocflix.platform.errors import OperatorError
 
 _MIN_FREE_BYTES = 64 * 1024 * 1024
 _MARK = "kafka"
+# There while data move in: a power cut is no end.
+_MOVING = "moving"
 
 
 class DataFolderError(OperatorError):
@@ -46,10 +48,11 @@ def claim(folder: Path, *, distributed: bool) -> None:
     A distributed one has a folder for Kafka from its first moment on, an embedded one never.
     """
     mark = folder / _MARK
-    if distributed and not mark.is_dir() and is_embedded(folder):
+    if distributed:
+        _refuse_embedded(folder)
+    if distributed and (folder / _MOVING).exists():
         raise DataFolderError(
-            f"The data in {folder} are those of `make run`. Set another folder for the distributed platform with "
-            "MOOCFLIX_DATA: it starts empty."
+            f"A move into {folder} has not come to its end. Begin it again, or set another folder with MOOCFLIX_DATA."
         )
     if not distributed and mark.is_dir():
         raise DataFolderError(
@@ -58,6 +61,33 @@ def claim(folder: Path, *, distributed: bool) -> None:
         )
     if distributed:
         own_folder(mark)
+
+
+def claim_for_move(folder: Path) -> None:
+    """Take the folder for a distributed installation into which data move; none starts there before `end_move`.
+
+    Raises DataFolderError where there is one already: it may have data, and messages in Kafka, of its own.
+    """
+    _refuse_embedded(folder)
+    if (folder / _MARK).is_dir() and not (folder / _MOVING).exists():
+        raise DataFolderError(f"There is a distributed platform in {folder} already. Name an empty folder.")
+    (folder / _MOVING).touch()
+    own_folder(folder / _MARK)
+
+
+def end_move(folder: Path) -> None:
+    """Say that the move has come to its end: all of it is on the disk, whatever each server leaves to the system."""
+    os.sync()
+    (folder / _MOVING).unlink()
+    os.sync()
+
+
+def _refuse_embedded(folder: Path) -> None:
+    if is_embedded(folder):
+        raise DataFolderError(
+            f"The data in {folder} are those of `make run`. Set another folder for the distributed platform with "
+            "MOOCFLIX_DATA: it starts empty. `moocflix move` takes data along."
+        )
 
 
 def is_embedded(folder: Path) -> bool:

@@ -46,7 +46,7 @@ _VERSION = msgspec.json.Decoder(_Versioned)
 async def differences(databases: Databases, worlds: Sequence[World], servers: str) -> tuple[list[str], Counter[str]]:
     """What is wrong with the events, and how many there are: `sent`, and `again` those that were sent twice."""
     found, figures = await _told(databases, worlds), Counter[str]()
-    lying_in = await asyncio.to_thread(_read, servers)
+    lying_in = await asyncio.to_thread(read_all, servers)
     for topic in TOPICS:
         sql = f"SELECT id FROM {topic.source}.outbox WHERE topic = '{topic.name}'"
         said = await databases.table(topic.source, sql)
@@ -101,7 +101,7 @@ def _out_of_order(address: str, lying: Sequence[Lying]) -> list[str]:
     return found[:5]
 
 
-def _read(servers: str) -> dict[str, list[Lying]]:
+def read_all(servers: str) -> dict[str, list[Lying]]:
     """All that lies in our topics, each partition in its order."""
     consumer = Consumer({"bootstrap.servers": servers, "group.id": "audit", "enable.auto.commit": False})
     try:
