@@ -136,6 +136,22 @@ async def test_a_schedule_puts_in_one_job_each_time(office: PostOffice) -> None:
     await worker.close()
 
 
+async def test_a_schedule_that_a_clock_gone_wrong_has_put_off_is_turned(office: PostOffice) -> None:
+    runs: list[int] = []
+
+    async def work(run: JobRun) -> None:
+        runs.append(run.attempt)
+
+    worker = office.worker(doing(work, every=timedelta(minutes=5)))
+    await worker.prepare()
+    async with office.database("archive", size=1).transaction() as tx:
+        await tx.execute("UPDATE schedules SET next_at = next_at + interval '10 h'")
+    await worker.settle()
+    await worker.settle()
+    assert len(runs) == 1
+    await worker.close()
+
+
 async def test_a_job_of_a_killed_worker_goes_to_the_next(office: PostOffice, tmp_path: Path) -> None:
     await enqueue(office, "slow")
     await kill_in_the_middle(office, tmp_path / "reached")

@@ -45,10 +45,12 @@ async def test_a_worker_that_stands_by_asks_for_the_lease_once_a_second_at_most(
 
     other, reader = uuid4(), office.database("archive", size=1).reader
     await take(reader, LEASE, holder=other, seconds=60)
+    settings = settings_with(events_lease_seconds="60")
     monkeypatch.setattr(leases, "take", counted)
-    stop, task = await running(office.worker(archive()))
+    stop, task = await running(office.worker(archive(), settings=settings))
     seconds = await often(office)
     assert 0 < takes <= seconds + 2
+    assert not await effects(office)
     # And it is there once the other has let go.
     await leases.release(reader, LEASE, holder=other)
 
@@ -58,6 +60,14 @@ async def test_a_worker_that_stands_by_asks_for_the_lease_once_a_second_at_most(
     await until(handled)
     stop.set()
     await task
+
+
+async def test_a_lease_that_a_clock_gone_wrong_has_made_too_long_is_taken(office: PostOffice) -> None:
+    reader = office.database("archive", size=1).reader
+    await leases.take(reader, LEASE, holder=uuid4(), seconds=15)
+    assert await leases.take(reader, LEASE, holder=uuid4(), seconds=15) is None
+    await reader.fetch("UPDATE leases SET expires_at = expires_at + interval '1 h'")
+    assert await leases.take(reader, LEASE, holder=uuid4(), seconds=15) is not None
 
 
 class Taken(Outboxes):
@@ -107,12 +117,13 @@ async def test_a_relay_that_stands_by_asks_for_each_bucket_once_a_second_at_most
     broker, outboxes = Takes(), Taken(office.urls.bus, services=SERVICES)
     relay = Relay(
         ["library"], {"library": outboxes}, cast("Broker", broker),
-        topics=(), groups={}, settings=settings_with().of(EventsSettings),
+        topics=(), groups={}, settings=settings_with(events_lease_seconds="60").of(EventsSettings),
     )  # fmt: skip
     stop = asyncio.Event()
     task = asyncio.create_task(relay.run(stop))
     seconds = await often(office)
     assert 0 < outboxes.takes <= BUCKETS * (seconds + 2)
+    assert not broker.sent
     for each in held:
         await each.leave()
     await office.publish(uuid4(), NEWS)
@@ -123,3 +134,16 @@ async def test_a_relay_that_stands_by_asks_for_each_bucket_once_a_second_at_most
     await until(all_sent)
     stop.set()
     await task
+
+
+async def test_a_bucket_whose_lease_a_clock_gone_wrong_has_made_too_long_is_taken(
+    office: PostOffice, outboxes: Outboxes, held: list[BucketRelay]
+) -> None:
+    settings = settings_with(events_lease_seconds="60").of(EventsSettings)
+    other = BucketRelay(outboxes, Takes(), source="library", bucket=0, aliases={}, settings=settings)
+    assert await other.step() is None
+    await office.database("library", size=1).reader.fetch(
+        "UPDATE relays SET expires_at = expires_at + interval '1 h' RETURNING 1"
+    )
+    assert await other.step() is not None
+    await other.leave()

@@ -31,13 +31,15 @@ INSERT INTO schedules AS known (name, every, next_at) VALUES ($1, $2, clock_time
 
 _UNSCHEDULE = "DELETE FROM schedules WHERE name <> ALL ($1::text[])"
 
-# One statement: the schedule moves on and the job is there, or neither. Missed times are not made up for.
+# One statement: the schedule moves on and the job is there, or neither. Missed times are not made up for. What is
+# further off than its own interval was put there by a clock that has been set back since.
 _TURN = """
 WITH turned AS (
     UPDATE schedules
        SET last_at = clock_timestamp(),
            next_at = clock_timestamp() + $1::interval + every
-     WHERE next_at <= clock_timestamp() + $1::interval AND name = ANY ($2::text[])
+     WHERE next_at NOT BETWEEN clock_timestamp() + $1::interval AND clock_timestamp() + $1::interval + every
+       AND name = ANY ($2::text[])
     RETURNING name)
 INSERT INTO jobs (id, name, unique_key)
 SELECT gen_random_uuid(), name, 'schedule' FROM turned

@@ -4,7 +4,8 @@ from uuid import UUID
 
 from moocflix.platform.database.transaction import Reader
 
-# The token grows with each change of holder, so that a late write of the one before can be told and refused.
+# The token grows with each change of holder, so that a late write of the one before can be told and refused. Nobody
+# holds it for longer than it is asked for: one that says so is of a clock that has been set back since.
 _TAKE = """
 INSERT INTO leases AS held (name, holder, expires_at)
 VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3))
@@ -12,7 +13,8 @@ VALUES ($1, $2, clock_timestamp() + make_interval(secs => $3))
    SET holder = excluded.holder,
        token = held.token + CASE WHEN held.holder = excluded.holder THEN 0 ELSE 1 END,
        expires_at = excluded.expires_at
- WHERE held.holder = excluded.holder OR held.expires_at < clock_timestamp()
+ WHERE held.holder = excluded.holder
+    OR held.expires_at NOT BETWEEN clock_timestamp() AND clock_timestamp() + make_interval(secs => $3)
 RETURNING token
 """
 

@@ -30,13 +30,15 @@ _PAUSE_SECONDS = 0.01
 # A position that moved past no event is marked no more often than this.
 _MARK_SECONDS = 60.0
 
+# A lease that is longer than it can be is of a clock that has been set back since.
 _TAKE = """
 INSERT INTO {schema}.relays AS held (bucket, holder, token, expires_at)
 VALUES ($1, $2, 1, clock_timestamp() + make_interval(secs => $3))
     ON CONFLICT (bucket) DO UPDATE
    SET holder = excluded.holder, expires_at = excluded.expires_at,
        token = held.token + CASE WHEN held.holder = excluded.holder THEN 0 ELSE 1 END
- WHERE held.holder = excluded.holder OR held.expires_at < clock_timestamp()
+ WHERE held.holder = excluded.holder
+    OR held.expires_at NOT BETWEEN clock_timestamp() AND clock_timestamp() + make_interval(secs => $3)
 RETURNING token, old_snapshot::text, new_snapshot::text, last_seq
 """
 
