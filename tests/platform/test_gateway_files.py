@@ -1,8 +1,12 @@
 """What gateways and spread out processes are told, as far as it can be seen without starting any of them."""
 
+import asyncio
 import json
 import os
 import re
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -134,6 +138,66 @@ def test_the_command_prints_envoys_file(tmp_path: Path) -> None:
 def test_kongs_file_wants_the_keys_of_the_moment(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="keys of today cannot be read"):
         command.kong_text(settings_of(tmp_path, **gateway_variables() | {"GATEWAY_USERS_URL": "http://127.0.0.1:9"}))
+
+
+async def test_the_keys_of_the_moment_are_read_past_a_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    async with asked(b'{"keys": []}') as (url, _):
+        settings = settings_of(tmp_path, **gateway_variables() | {"GATEWAY_USERS_URL": url})
+        made = json.loads(await asyncio.to_thread(command.kong_text, settings))
+    assert made["consumers"][0]["jwt_secrets"] == []
+
+
+@asynccontextmanager
+async def asked(body: bytes) -> AsyncIterator[tuple[str, list[bytes]]]:
+    """A server that answers everything with `body`: its address, and the first line of each request."""
+    lines: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        lines.append((await reader.readuntil(b"\r\n\r\n")).split(b"\r\n")[0])
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", lines
+
+
+@pytest.mark.parametrize("spelling", ["NO_PROXY", "no_proxy"])
+def test_what_the_user_keeps_from_their_proxy_stays_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spelling: str
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(spelling, "example.org, 127.0.0.1,")
+    told = Layout(settings_of(tmp_path), NAMES).service_environment("courses", "a")
+    assert told["NO_PROXY"] == told["no_proxy"] == "example.org,127.0.0.1,localhost,::1"
+
+
+_LOOK = """
+import asyncio, contextlib, os
+from moocflix.platform.storage.s3 import S3Storage
+
+storage = S3Storage("b", endpoint=os.environ["S3"], region="r", access_key="a", secret_key="s")
+with contextlib.suppress(Exception):
+    asyncio.run(storage.head("some-file"))
+"""
+
+
+async def test_a_process_asks_the_s3_server_of_this_machine_past_a_proxy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    async with asked(b"") as (proxy, by_proxy), asked(b"") as (s3, directly):
+        for name in ("HTTP_PROXY", "http_proxy"):
+            monkeypatch.setenv(name, proxy)
+        told = Layout(settings_of(tmp_path), NAMES).environment({"users": "a"})
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", _LOOK, env={**told, "S3": s3})
+        assert await process.wait() == 0
+    assert directly
+    assert not by_proxy
 
 
 def test_kongs_routes_are_those_of_the_table() -> None:

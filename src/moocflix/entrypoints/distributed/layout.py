@@ -21,6 +21,7 @@ BUCKET = "moocflix"
 REGION = "us-east-1"
 HERE = "127.0.0.1"
 _OTHER_DATABASE = re.compile(r"MOOCFLIX_DATABASE_([A-Z]+_)?(DIRECT_|ADMIN_)?URL")
+_LOOPBACK = (HERE, "localhost", "::1")
 _NOT_INHERITED = re.compile(rf"MOOCFLIX_(HTTP_)?PORT|MOOCFLIX_HTTP_HOST|{_OTHER_DATABASE.pattern}")
 
 
@@ -109,6 +110,7 @@ class Layout:
         return {
             "MALLOC_ARENA_MAX": "2",
             **inherited,
+            **_past_proxies(os.environ),
             "MOOCFLIX_PLATFORM_DATA": str(self.data),
             "MOOCFLIX_PLATFORM_PUBLIC_URL": self._settings.of(PlatformSettings).public_url or self.gateway_url,
             # Envoy, and what the operator has before it.
@@ -173,3 +175,14 @@ class Layout:
     def folder(self, name: str) -> Path:
         """Where a part keeps its data."""
         return self.data / name
+
+
+def _past_proxies(environ: Mapping[str, str]) -> dict[str, str]:
+    """Beside what the user keeps from their proxy, this machine; some libraries read the one spelling, some the other.
+
+    The S3 server is asked by one that uses a proxy wherever the environment names it.
+    """
+    both = ("NO_PROXY", "no_proxy")
+    kept = [part.strip() for name in both for part in environ.get(name, "").split(",")]
+    past = ",".join(dict.fromkeys([*filter(None, kept), *_LOOPBACK]))
+    return dict.fromkeys(both, past)
