@@ -13,6 +13,7 @@ from granian.server.embed import Server
 
 from moocflix.entrypoints.services import SERVICES
 from moocflix.platform.auth.service_tokens import ServiceKeys, ServiceTokenSigner
+from moocflix.platform.http import system
 from moocflix.platform.secrets import Secrets
 from tests.factories.platform import TestPlatform
 from tests.factories.videos import VideoShelf
@@ -52,7 +53,7 @@ def serving(path: str) -> str:
     """The service that a path belongs to."""
     return next(
         service.name
-        for service in SERVICES
+        for service in (*SERVICES, system.service)
         for handler in service.routes
         if path.partition("?")[0] in {KIND.sub("}", one) for one in handler.paths}
     )

@@ -236,6 +236,7 @@ CONTENT = (
 SYSTEM = (
     row("GET /health/live", "anyone", OPEN),
     row("GET /health/ready", "anyone", OPEN),
+    internal("GET /internal/health", "platform"),
     row("GET /metrics", "anyone", OPEN),
     row("GET /openapi.json", "anyone", OPEN),
     row("GET /", "anyone", OPEN),

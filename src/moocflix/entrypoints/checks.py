@@ -1,11 +1,12 @@
-"""What `/health/ready` looks at in a process."""
+"""What `/health/ready` looks at in a process, and whom it asks."""
 
 from collections.abc import Mapping
 from functools import partial
 
+from moocflix.platform.client import InternalClient
 from moocflix.platform.events.settings import EventsSettings
 from moocflix.platform.events.unsent import late
-from moocflix.platform.health import Check
+from moocflix.platform.health import Check, Look, Report
 from moocflix.platform.service import ServiceContext
 from moocflix.platform.settings import Settings
 
@@ -27,3 +28,8 @@ def of_outboxes(settings: Settings, contexts: Mapping[str, ServiceContext]) -> d
     if settings.of(EventsSettings).bus == "postgres":
         return {}
     return {f"events of {name}": partial(late, context) for name, context in contexts.items()}
+
+
+def of_neighbours(clients: Mapping[str, InternalClient]) -> dict[str, Look]:
+    """How the processes of other services are, asked over their internal routes."""
+    return {name: partial(client.get, "/internal/health", reply=Report) for name, client in clients.items()}

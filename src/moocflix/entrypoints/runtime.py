@@ -31,7 +31,7 @@ from moocflix.platform.events.unsent import unsent
 from moocflix.platform.events.wakeups import CHANNEL as OUTBOX_CHANNEL
 from moocflix.platform.events.wakeups import Wakeups
 from moocflix.platform.gauges import set_gauges, set_outbox
-from moocflix.platform.health import Health
+from moocflix.platform.health import Healths
 from moocflix.platform.http import system
 from moocflix.platform.http.app import framework
 from moocflix.platform.http.edge import Edge, EdgeParts
@@ -178,9 +178,9 @@ class Runtime:
 
         return client
 
-    def _client(self, caller: str, target: str) -> InternalClient:
+    def _client(self, caller: str, process: str, *, target: str = "") -> InternalClient:
         signer = ServiceTokenSigner(caller, self._service_keys)
-        return InternalClient(self._service_clients.client(target), target=target, signer=signer)
+        return InternalClient(self._service_clients.client(process), target=target or process, signer=signer)
 
     async def _to_internal(self, scope: Any, receive: Any, send: Any) -> None:
         await self.internal(scope, receive, send)
@@ -192,7 +192,7 @@ class Runtime:
             http=self._clients(system.NAME),
         )  # fmt: skip
         running = system.System(
-            health=self._health(),
+            health=self._healths(),
             metrics=self.metrics,
             gauges=self._gauges,
             metrics_from=Networks([*system.THIS_MACHINE, *self.settings.of(HttpSettings).metrics_from]),
@@ -205,7 +205,7 @@ class Runtime:
         context.keep(running)
         self._system_context = context
 
-    def _health(self) -> Health:
+    def _healths(self) -> Healths:
         others = {
             "storage": self._storage.fault,
             "revocations": self.watch.fault,
@@ -213,7 +213,9 @@ class Runtime:
             **checks.of_outboxes(self.settings, self.contexts),
         }
         vital = {"keys of tokens": self.watch.keys_missing, **checks.of_databases(self.contexts)}
-        return Health(vital=vital, others=others)
+        elsewhere = [service.name for service in self._platform if service.name not in self.contexts]
+        neighbours = checks.of_neighbours({name: self._client(ASKER, name, target=system.NAME) for name in elsewhere})
+        return Healths.of(vital=vital, others=others, name=", ".join(self.contexts), neighbours=neighbours)
 
     def _assemble(self) -> None:
         self._app = framework((*self.services, system.service))

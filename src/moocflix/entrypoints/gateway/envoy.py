@@ -217,6 +217,8 @@ def _cluster(name: str, ends: list[tuple[str, int]]) -> Config:
         # One that hangs is left alone, its callers too: no use in trying all of them when none is well.
         "common_lb_config": {"healthy_panic_threshold": {"value": 0}},
         "close_connections_on_host_health_failure": True,
+        # Unless set, three at once: while a service hangs, one in five pages would be asked for again.
+        "circuit_breakers": {"thresholds": [{"max_retries": 1024}]},
         "ignore_health_on_host_removal": True,
     }
 

@@ -22,4 +22,9 @@ def client_address(call: Call, *, trusted: Networks) -> str:
 def asks_directly(call: Call, *, addresses: Networks) -> bool:
     """Whether one of these addresses asks, and no proxy on it asks for somebody else."""
     client = call.scope["client"]
-    return client is not None and client[0] in addresses and not any(name in call.headers for name in _FORWARDED)
+    return client is not None and client[0] in addresses and not came_by_proxy(call)
+
+
+def came_by_proxy(call: Call) -> bool:
+    """Whether a proxy, trusted or not, has passed this on."""
+    return any(name in call.headers for name in _FORWARDED)

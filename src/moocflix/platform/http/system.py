@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from moocflix.platform.auth.access import ANYONE
+from moocflix.platform.auth.access import ANYONE, services
 from moocflix.platform.errors import NotFound
-from moocflix.platform.health import Health
-from moocflix.platform.http.address import asks_directly
-from moocflix.platform.http.reply import Answer, bytes_reply, json_reply
+from moocflix.platform.health import Healths, Report
+from moocflix.platform.http.address import asks_directly, came_by_proxy
+from moocflix.platform.http.reply import Answer, Reply, bytes_reply, json_reply, reply
 from moocflix.platform.http.request import Request
 from moocflix.platform.http.routes import get
 from moocflix.platform.metrics import Metrics
@@ -28,7 +28,7 @@ THIS_MACHINE = ("127.0.0.1", "::1")
 class System:
     """What these routes show; held in the context's parts."""
 
-    health: Health
+    health: Healths
     metrics: Metrics
     gauges: Callable[[Metrics], Any]
     """Fills in the numbers that are looked up when asked for."""
@@ -53,10 +53,21 @@ async def live() -> Answer:
 
 @get("/health/ready", who=ANYONE, rate="none", summary="Whether the process can serve")
 async def ready(request: Request) -> Answer:
-    """200 with the parts that are degraded, if any; 503 only while this process cannot serve."""
-    report = await _system(request).health.report()
+    """200 with the parts that are degraded, if any; 503 only while this process cannot serve.
+
+    Through a proxy or the gateway it is of all services together, each named before its parts: 503 only while none of
+    them can serve.
+    """
+    health = _system(request).health
+    report = await (health.together if came_by_proxy(request.call) else health.alone).report()
     status = {"status": "ready" if report.ready else "unavailable", "degraded": report.degraded}
     return json_reply(status, status=200 if report.ready else 503)
+
+
+@get("/internal/health", who=services("platform"), rate="none", summary="How a process is, for its neighbours")
+async def health(request: Request) -> Reply[Report]:
+    """The same with less time for each part, so that whoever asks several processes can wait for it."""
+    return reply(await _system(request).health.hurried.report())
 
 
 @get(
@@ -119,5 +130,5 @@ service = Service(
     name=NAME,
     summary="Health, metrics and this description.",
     migrations=Path(__file__).parent / "no-migrations",
-    routes=(live, ready, metrics, openapi, home, browser, asset),
+    routes=(live, ready, health, metrics, openapi, home, browser, asset),
 )
