@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
+import httpx
 import pytest
 
 from moocflix.platform.errors import Invalid, Unavailable
@@ -13,7 +15,7 @@ from moocflix.platform.http.form import FileMissing, FileTooLarge, FormBroken, N
 from moocflix.platform.settings import PlatformSettings
 from moocflix.services.content import intake
 from tests.content.conftest import School, pieces, platform_with
-from tests.factories.platform import TestPlatform, data_of
+from tests.factories.platform import Person, TestPlatform, data_of
 from tests.factories.videos import VideoKind
 
 
@@ -216,7 +218,7 @@ async def test_an_upload_whose_sign_of_life_was_cancelled_is_not_given_up(monkey
                 raise outcome
             return outcome
 
-    monkeypatch.setattr(intake, "_SIGN_SECONDS", 0)
+    monkeypatch.setattr(intake, "SIGN_EVERY", timedelta(0))
     database: Any = Hindered()
     await intake._keep_alive(database, uuid4())  # noqa: SLF001 - nothing else shows how it goes on
     assert outcomes == []
@@ -228,6 +230,64 @@ async def test_what_became_a_video_unheard_of_stays(school: School, platform: Te
     await intake._discard(platform.database("content"), school.storage, video_id)  # noqa: SLF001
     await platform.settle()
     assert await school.stored() == [f"videos/{video_id}/source"]
+
+
+class Standing:
+    """Uploads that stand still after their first bytes, until they may go on."""
+
+    def __init__(self, school: School) -> None:
+        self._school = school
+        self.may_go_on = asyncio.Event()
+
+    async def body(self) -> AsyncIterator[bytes]:
+        yield form_start(self._school)
+        await self.may_go_on.wait()
+        yield self._school.videos.content() + b"\r\n--b--\r\n"
+
+    @classmethod
+    async def done(cls, school: School, platform: TestPlatform) -> httpx.Response:
+        """One of the owner's that does not stand."""
+        standing = cls(school)
+        standing.may_go_on.set()
+        return await standing.begin(platform, school.owner)
+
+    def begin(self, platform: TestPlatform, sender: Person) -> asyncio.Task[httpx.Response]:
+        headers = {**FORM, **sender.headers}
+        return asyncio.create_task(platform.http.post("/api/v1/content/upload", content=self.body(), headers=headers))
+
+
+async def test_of_uploads_at_once_as_many_pass_as_may_and_nobody_elses_are_counted(school: School) -> None:
+    admin = await school.platform.person(role="admin")
+    standing = Standing(school)
+    async with platform_with(school.platform, MOOCFLIX_CONTENT_UPLOADS_AT_ONCE="2") as strict, asyncio.timeout(120):
+        waiting = {standing.begin(strict, school.owner) for _ in range(6)}
+        refused: set[asyncio.Task[httpx.Response]] = set()
+        while len(refused) < 4:
+            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            refused |= done
+        another = standing.begin(strict, admin)
+        standing.may_go_on.set()
+        passed = [await one for one in (*waiting, another)]
+        after = await standing.begin(strict, school.owner)
+    assert [answer.status_code for answer in (*passed, after)] == [201] * 4
+    for answer in [await one for one in refused]:
+        assert answer.status_code == 429
+        assert answer.json()["error"]["message"] == "At most 2 of your uploads go on at once: let one end first."
+        assert int(answer.headers["retry-after"]) > 0
+
+
+async def test_an_upload_that_is_silent_counts_against_nobody(school: School) -> None:
+    async with school.platform.database("content").transaction() as tx:
+        for minutes in (2, 4):
+            await tx.execute(
+                "INSERT INTO uploads (id, course_id, user_id, alive_at) "
+                "VALUES ($1, $2, $3, clock_timestamp() - $4::interval)",
+                uuid4(), school.course.id, school.owner.id, timedelta(minutes=minutes),
+            )  # fmt: skip
+    for most, status in ((2, 201), (1, 429)):
+        async with platform_with(school.platform, MOOCFLIX_CONTENT_UPLOADS_AT_ONCE=str(most)) as strict:
+            answer = await Standing.done(school, strict)
+        assert answer.status_code == status
 
 
 async def test_an_upload_whose_process_died_is_given_up(school: School, platform: TestPlatform) -> None:

@@ -17,10 +17,10 @@ from moocflix.platform.storage.port import Storage
 from moocflix.services.content.media.containers import HEAD_BYTES, recognised
 from moocflix.services.content.parts import Parts
 from moocflix.services.content.places import REMOVE_OBJECTS, folder_of, source_key
-from moocflix.services.content.upload import sql
+from moocflix.services.content.settings import ContentSettings
+from moocflix.services.content.upload import operations, sql
 from moocflix.services.content.upload.model import Upload, UploadLost
-
-_SIGN_SECONDS = 60
+from moocflix.services.content.upload.operations import SIGN_EVERY
 
 _log = structlog.get_logger("moocflix.content")
 
@@ -31,12 +31,13 @@ async def received(
 ) -> AsyncIterator[Upload]:
     """Store and probe the file; the upload for the caller to make a video of, in one transaction, within the block.
 
-    Where anything raises, in here or in the block, nothing of it stays. Raises what `file` does, and the refusals of
-    an examination. No transaction is open while bytes come in.
+    Where anything raises, in here or in the block, nothing of it stays. Raises TooManyUploads, what `file` does,
+    and the refusals of an examination. No transaction is open while bytes come in.
     """
     database, storage, parts = context.database, context.storage, context.part(Parts)
     async with database.transaction() as tx:
-        await sql.begin_upload(tx, upload_id=upload_id, course_id=course_id, user_id=user_id)
+        at_most = context.settings.of(ContentSettings).uploads_at_once
+        await operations.begin(tx, upload_id=upload_id, course_id=course_id, user_id=user_id, at_most=at_most)
     alive = asyncio.create_task(_keep_alive(database, upload_id))
     key = source_key(upload_id)
     whole = False
@@ -89,7 +90,7 @@ async def _after(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes
 async def _keep_alive(database: Database, upload_id: UUID) -> None:
     """Say from time to time that the upload goes on; ends where it was given up."""
     while True:
-        await asyncio.sleep(_SIGN_SECONDS)
+        await asyncio.sleep(SIGN_EVERY.total_seconds())
         with suppress(*HINDERED):
             if not await sql.keep_alive(database.reader, upload_id=upload_id):
                 return

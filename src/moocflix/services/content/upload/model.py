@@ -4,7 +4,7 @@ from uuid import UUID
 
 import msgspec
 
-from moocflix.platform.errors import Conflict
+from moocflix.platform.errors import Conflict, TooMany
 from moocflix.services.content.media.findings import Probe
 
 
@@ -13,6 +13,13 @@ class UploadLost(Conflict):
 
     def __init__(self) -> None:
         super().__init__("The upload took too long and was given up; send the file again.")
+
+
+class TooManyUploads(TooMany):
+    """The person has as many uploads under way as one may have."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"At most {limit} of your uploads go on at once: let one end first.", retry_after=30)
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,10 +5,22 @@ from uuid import UUID
 
 from moocflix.platform.database.transaction import Reader, Tx
 
+# Of two at once the second counts the first: a statement of its own, it sees what was committed while it waited.
+_ONE_BY_ONE = "SELECT pg_advisory_xact_lock(hashtextextended('upload of ' || $1::uuid, 0))"
 
-async def begin_upload(tx: Tx, *, upload_id: UUID, course_id: UUID, user_id: UUID) -> None:
-    """Note an upload before its first byte is stored."""
-    await tx.execute("INSERT INTO uploads (id, course_id, user_id) VALUES ($1, $2, $3)", upload_id, course_id, user_id)
+_BEGIN = """
+INSERT INTO uploads (id, course_id, user_id)
+SELECT $1, $2, $3
+ WHERE (SELECT count(*) FROM uploads WHERE user_id = $3 AND alive_at > clock_timestamp() - $5::interval) < $4
+"""
+
+
+async def begin_upload(
+    tx: Tx, *, upload_id: UUID, course_id: UUID, user_id: UUID, at_most: int, silence: timedelta
+) -> bool:
+    """Note an upload before its first byte is stored; False where so many of this person's are not silent yet."""
+    await tx.execute(_ONE_BY_ONE, user_id)
+    return await tx.execute(_BEGIN, upload_id, course_id, user_id, at_most, silence) == 1
 
 
 async def keep_alive(db: Reader, *, upload_id: UUID) -> bool:
