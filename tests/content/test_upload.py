@@ -1,8 +1,11 @@
 """Uploading: what is taken, what is refused, and that a refused upload leaves nothing."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -10,10 +13,14 @@ import asyncpg
 import httpx
 import pytest
 
+from moocflix.platform.data_folder import MIN_FREE_BYTES
+from moocflix.platform.database.transaction import Tx
 from moocflix.platform.errors import Invalid, Unavailable
 from moocflix.platform.http.form import FileMissing, FileTooLarge, FormBroken, NotAForm, UploadForm
 from moocflix.platform.settings import PlatformSettings
 from moocflix.services.content import intake
+from moocflix.services.content.upload import operations
+from moocflix.services.content.upload.model import TooManyUploads
 from tests.content.conftest import School, pieces, platform_with
 from tests.factories.platform import Person, TestPlatform, data_of
 from tests.factories.videos import VideoKind
@@ -276,6 +283,27 @@ async def test_of_uploads_at_once_as_many_pass_as_may_and_nobody_elses_are_count
         assert int(answer.headers["retry-after"]) > 0
 
 
+async def test_of_two_uploads_at_once_the_second_counts_the_first(school: School) -> None:
+    database = school.platform.database("content")
+
+    async def begin(tx: Tx) -> None:
+        await operations.begin(tx, upload_id=uuid4(), course_id=school.course.id, user_id=school.owner.id, at_most=1)
+
+    async def begin_alone() -> None:
+        async with database.transaction() as tx:
+            await begin(tx)
+
+    waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    async with database.transaction() as first, asyncio.timeout(60):
+        await begin(first)
+        second = asyncio.create_task(begin_alone())
+        while not second.done() and not await first.fetchval(waits):
+            await asyncio.sleep(0.01)
+    with pytest.raises(TooManyUploads):
+        await second
+    assert await school.rows("uploads") == 1
+
+
 async def test_an_upload_that_is_silent_counts_against_nobody(school: School) -> None:
     async with school.platform.database("content").transaction() as tx:
         for minutes in (2, 4):
@@ -288,6 +316,56 @@ async def test_an_upload_that_is_silent_counts_against_nobody(school: School) ->
         async with platform_with(school.platform, MOOCFLIX_CONTENT_UPLOADS_AT_ONCE=str(most)) as strict:
             answer = await Standing.done(school, strict)
         assert answer.status_code == status
+
+
+@pytest.mark.parametrize(("beside", "status"), [(-1, 503), (10_000, 201)])
+async def test_an_upload_that_the_disk_has_no_room_for_is_refused_before_it_is_taken(
+    school: School, monkeypatch: pytest.MonkeyPatch, beside: int, status: int
+) -> None:
+    content, taken = school.videos.content(), []
+    put = school.storage.put
+
+    async def noted(key: str, chunks: AsyncIterator[bytes], *, content_type: str) -> None:
+        taken.append(key)
+        await put(key, chunks, content_type=content_type)
+
+    monkeypatch.setattr(school.storage, "put", noted)
+    usage = shutil.disk_usage(".")._replace(free=MIN_FREE_BYTES + len(content) + beside)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _folder: usage)
+    response = await school.send(content)
+    assert (response.status_code, len(taken)) == (status, int(status == 201))
+    if status == 503:
+        assert int(response.headers["retry-after"]) > 0
+        assert await leaves_nothing(school)
+
+
+async def test_an_upload_to_a_disk_that_is_away_is_refused(school: School, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(school.storage, "disk", lambda folder: folder / "nowhere")
+    assert (await school.send(school.videos.content())).status_code == 503
+    assert await leaves_nothing(school)
+
+
+async def test_there_are_no_more_local_copies_than_are_probed_at_once(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = most = 0
+    copy = school.storage.local_copy
+
+    @asynccontextmanager
+    async def counted(key: str, *, folder: Path) -> AsyncIterator[Path]:
+        nonlocal here, most
+        here += 1
+        most = max(most, here)
+        async with copy(key, folder=folder) as path:
+            # All others that may come here do.
+            await asyncio.sleep(0.2)
+            yield path
+        here -= 1
+
+    monkeypatch.setattr(school.storage, "local_copy", counted)
+    answers = await asyncio.gather(*(school.send(school.videos.content()) for _ in range(5)))
+    assert [answer.status_code for answer in answers] == [201] * 5
+    assert most == 2
 
 
 async def test_an_upload_whose_process_died_is_given_up(school: School, platform: TestPlatform) -> None:

@@ -102,7 +102,7 @@ async def test_a_video_whose_commit_went_unheard_keeps_its_file(school: School) 
     async def unheard() -> None:
         async with intake.received(
             context, upload_id=upload_id, course_id=school.course.id, user_id=school.owner.id,
-            file=pieces(school.videos.content()),
+            file=pieces(school.videos.content()), announced=0,
         ) as upload:  # fmt: skip
             async with context.database.transaction() as tx:
                 await operations.add_video(tx, upload=upload, title="", request_id=None, now=utc_now())

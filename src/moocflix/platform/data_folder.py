@@ -7,7 +7,7 @@ from pathlib import Path
 
 from moocflix.platform.errors import OperatorError
 
-_MIN_FREE_BYTES = 64 * 1024 * 1024
+MIN_FREE_BYTES = 64 * 1024 * 1024
 _MARK = "kafka"
 # There while data move in: a power cut is no end.
 _MOVING = "moving"
@@ -107,10 +107,10 @@ def refuse_stopped(folder: Path) -> None:
 def check_space(folder: Path) -> None:
     """Refuse to start on a disk so full that the database could not even write its log."""
     free = shutil.disk_usage(folder).free
-    if free < _MIN_FREE_BYTES:
+    if free < MIN_FREE_BYTES:
         raise DataFolderError(
             f"The disk of {folder} is full: {free // 1_000_000} MB are free, at least "
-            f"{_MIN_FREE_BYTES // 1_000_000} MB are needed. Free some space and start again."
+            f"{MIN_FREE_BYTES // 1_000_000} MB are needed. Free some space and start again."
         )
 
 

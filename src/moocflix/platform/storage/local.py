@@ -108,6 +108,11 @@ class LocalStorage:
         await self.head(key)
         yield self._folder / "objects" / key
 
+    def disk(self, folder: Path) -> Path:
+        """The store's own folder; see the port."""
+        del folder
+        return self._folder
+
     async def fault(self) -> str | None:
         """Whether a file can be written and removed; see the port."""
         probe = f"probes/{secrets.token_hex(8)}"

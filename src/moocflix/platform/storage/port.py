@@ -97,6 +97,9 @@ class Storage(Protocol):
     def local_copy(self, key: str, *, folder: Path) -> AbstractAsyncContextManager[Path]:
         """The file as a path to read from, for as long as the block lasts; a copy goes into `folder` if need be."""
 
+    def disk(self, folder: Path) -> Path:
+        """Where on this machine a file takes room: the store's folder, or `folder` for the local copy."""
+
     async def fault(self) -> str | None:
         """Why the store cannot be used at present; None when it can."""
 

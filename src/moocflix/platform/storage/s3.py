@@ -121,6 +121,10 @@ class S3Storage:
         finally:
             await asyncio.to_thread(path.unlink, missing_ok=True)
 
+    def disk(self, folder: Path) -> Path:
+        """That of the copy; see the port."""
+        return folder
+
     async def fault(self) -> str | None:
         """Whether the bucket answers; see the port."""
         try:

@@ -1,19 +1,22 @@
 """Taking a file in: streamed into the store, probed, and kept, or removed without a trace."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from uuid import UUID
 
 import structlog
 
 from moocflix.platform import jobs
+from moocflix.platform.data_folder import MIN_FREE_BYTES
 from moocflix.platform.database.transaction import Database
 from moocflix.platform.errors import Invalid, Unavailable
 from moocflix.platform.failures import HINDERED
 from moocflix.platform.service import ServiceContext
 from moocflix.platform.storage.content_types import UNKNOWN
-from moocflix.platform.storage.port import Storage
+from moocflix.platform.storage.port import Storage, StorageAway
 from moocflix.services.content.media.containers import HEAD_BYTES, recognised
 from moocflix.services.content.parts import Parts
 from moocflix.services.content.places import REMOVE_OBJECTS, folder_of, source_key
@@ -27,14 +30,22 @@ _log = structlog.get_logger("moocflix.content")
 
 @asynccontextmanager
 async def received(
-    context: ServiceContext, *, upload_id: UUID, course_id: UUID, user_id: UUID, file: AsyncIterator[bytes]
+    context: ServiceContext,
+    *,
+    upload_id: UUID,
+    course_id: UUID,
+    user_id: UUID,
+    file: AsyncIterator[bytes],
+    announced: int,
 ) -> AsyncIterator[Upload]:
     """Store and probe the file; the upload for the caller to make a video of, in one transaction, within the block.
 
-    Where anything raises, in here or in the block, nothing of it stays. Raises TooManyUploads, what `file` does,
-    and the refusals of an examination. No transaction is open while bytes come in.
+    Where the disk has no room for the bytes that were announced, none is taken. Where anything raises, in here or in
+    the block, nothing stays. Raises StorageAway, TooManyUploads, what `file` does, and the refusals of an examination.
+    No transaction is open while bytes come in.
     """
     database, storage, parts = context.database, context.storage, context.part(Parts)
+    await asyncio.to_thread(_check_space, storage.disk(parts.scratch), announced)
     async with database.transaction() as tx:
         at_most = context.settings.of(ContentSettings).uploads_at_once
         await operations.begin(tx, upload_id=upload_id, course_id=course_id, user_id=user_id, at_most=at_most)
@@ -47,7 +58,8 @@ async def received(
         stored = await storage.head(key)
         if stored.size == 0:
             raise Invalid("The file is empty.", field="file")
-        async with storage.local_copy(key, folder=parts.scratch) as path:
+        # In this order: there are no more copies than are probed at once.
+        async with parts.examiner.turn(), storage.local_copy(key, folder=parts.scratch) as path:
             probe = await parts.examiner.examine(path)
         if alive.done():
             raise UploadLost
@@ -65,6 +77,16 @@ async def received(
         if not whole:
             # Shielded: a caller who hangs up cancels this too.
             await asyncio.shield(_discard(database, storage, upload_id))
+
+
+def _check_space(folder: Path, announced: int) -> None:
+    """Refuse a file that would leave a disk too full for whatever else writes there. Raises StorageAway."""
+    try:
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise StorageAway from error
+    if free - announced < MIN_FREE_BYTES:
+        raise StorageAway
 
 
 async def _recognised(file: AsyncIterator[bytes]) -> tuple[str, AsyncIterator[bytes]]:

@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -46,17 +48,22 @@ class Examiner:
         self._bounds = bounds
         self._free = asyncio.Semaphore(at_once)
 
-    async def examine(self, path: Path) -> Probe:
-        """What the file at this absolute path is. Raises NotAVideo, VideoRefused or ProbesBusy."""
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for one's turn, and have it for as long as the block lasts. Raises ProbesBusy."""
         try:
             async with asyncio.timeout(_WAIT_SECONDS):
                 await self._free.acquire()
         except TimeoutError as error:
             raise ProbesBusy from error
         try:
-            found = await _probed(path, self._bounds)
+            yield
         finally:
             self._free.release()
+
+    async def examine(self, path: Path) -> Probe:
+        """What the file at this absolute path is; to be asked in one's turn. Raises NotAVideo or VideoRefused."""
+        found = await _probed(path, self._bounds)
         if isinstance(found, Probe):
             return found
         raise NotAVideo(found.sentence) if found.kind == "unsupported" else VideoRefused(found.sentence)

@@ -35,7 +35,7 @@ _FORM_BYTES = 64 * 1024
     status=201,
     writes="stream",
     summary="Upload a video",
-    refusals=(403, 404, 413, 415),
+    refusals=(403, 404, 413, 415, 503),
     takes={"multipart/form-data": UPLOAD_FORM},
 )
 async def upload_video(request: Request) -> Reply[UploadOut]:
@@ -52,6 +52,7 @@ async def upload_video(request: Request) -> Reply[UploadOut]:
         course_id=fields.course_id,
         user_id=request.caller.id,
         file=form.file(),
+        announced=announced_bytes(request.call) or 0,
     ) as upload:
         await form.finish()
         late = UploadFields.of(form.fields)
