@@ -13,7 +13,7 @@ class ContentSettings(Section, frozen=True, kw_only=True):
     section: ClassVar[str] = "content"
 
     upload_limit: Annotated[int, Meta(ge=1, description="Largest video that is taken, in bytes.")] = 5 * 1024**3
-    uploads_at_once: Annotated[int, Meta(ge=1, description="Uploads that one person may have under way at once.")] = 5
+    uploads_at_once: Annotated[int, Meta(ge=1, description="Uploads that one person may have under way at once.")] = 20
     longest_seconds: Annotated[int, Meta(ge=1, description="Longest video that is taken.")] = 12 * 3600
     largest_pixels: Annotated[int, Meta(ge=1, description="Largest picture that is taken, width times height.")] = (
         8192 * 4320
