@@ -2,10 +2,10 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Generator
 from hashlib import blake2b
 from time import monotonic
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -49,7 +49,7 @@ class Pages(Protocol):
         """The kept page where it is in this process's memory, for which no route need be looked for."""
 
     def look(self, service: str, asked: Asked) -> Awaitable[Found]:
-        """The kept page, and the mark; asked for at once, so that other work may go on meanwhile."""
+        """The kept page, and the mark; asked for at once, so that other work may go on meanwhile, or not need it."""
 
     def keep(self, asked: Asked, page: Page, *, mark: Mark) -> None:
         """Keep a page that was begun when `mark` was said."""
@@ -81,9 +81,11 @@ class MemoryPages:
             return None
         return found[1]
 
-    async def look(self, service: str, asked: Asked) -> Found:
+    def look(self, service: str, asked: Asked) -> Awaitable[Found]:
         """The kept page, and how often the service's pages were dropped."""
-        return Found(self.at_hand(asked), self._drops.get(service, 0))
+        found: asyncio.Future[Found] = asyncio.get_running_loop().create_future()
+        found.set_result(Found(self.at_hand(asked), self._drops.get(service, 0)))
+        return found
 
     def keep(self, asked: Asked, page: Page, *, mark: Mark) -> None:
         """Keep a page that was begun when `mark` was its service's count."""
@@ -125,16 +127,7 @@ class SharedPages:
 
     def look(self, service: str, asked: Asked) -> Awaitable[Found]:
         """Ask the server."""
-        return self._found(self._valkey.ask("look", _name(service), _digest(asked)))
-
-    async def _found(self, said: asyncio.Future[object]) -> Found:
-        match await said:
-            case [bytes() as mark, bytes() as stored]:
-                headers, body = _decoder.decode(stored)
-                return Found(Answer(body, status=_OK, headers=headers), mark)
-            case [bytes() as mark, None]:
-                return Found(None, mark)
-        return Found(None, None)
+        return _Looking(self._valkey.ask("look", _name(service), _digest(asked)))
 
     def keep(self, asked: Asked, page: Page, *, mark: Mark) -> None:
         """Nobody waits for it."""
@@ -150,6 +143,22 @@ class SharedPages:
         """What is asked for is done in its order: the last stands for all."""
         if self._dropping is not None:
             await self._dropping
+
+
+class _Looking:
+    """What the server says, read once somebody waits for it; unlike a coroutine's, nobody has to."""
+
+    def __init__(self, said: "asyncio.Future[object]") -> None:
+        self._said = said
+
+    def __await__(self) -> Generator[Any, None, Found]:
+        match (yield from self._said.__await__()):
+            case [bytes() as mark, bytes() as stored]:
+                headers, body = _decoder.decode(stored)
+                return Found(Answer(body, status=_OK, headers=headers), mark)
+            case [bytes() as mark, None]:
+                return Found(None, mark)
+        return Found(None, None)
 
 
 def open_pages(valkey: Valkey | None, *, seconds: float) -> Pages:
