@@ -24,6 +24,7 @@ EDGES = {
     "platform/events/inbox.py:take": "the reaction's event is tried again later",
     "platform/events/inbox.py:retry": "the same, after another try",
     "platform/events/inbox.py:_failed": "the same, after a missing copy was filled",
+    "platform/events/inbox.py:_again": "the same, where its missing copy could not be",
     "platform/http/edge.py:_outcome": "the caller gets an answer, whatever the handler did",
     "platform/job_runner.py:_try": "the job is tried again later",
 }

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -10,16 +11,15 @@ import pytest
 
 from moocflix.platform import leases
 from moocflix.platform.clock import utc_now
-from moocflix.platform.database.transaction import Tx
-from moocflix.platform.errors import CopyMissing, Unavailable
+from moocflix.platform.errors import Unavailable
 from moocflix.platform.events import resending
-from moocflix.platform.events.broker import Parcel
+from moocflix.platform.events.broker import Broker, Parcel
 from moocflix.platform.events.envelope import Message, Topic
-from moocflix.platform.events.inbox import LEASE
+from moocflix.platform.events.inbox import LEASE, Inbox
 from moocflix.platform.ids import new_id
-from moocflix.platform.service import Copy, Reaction, Service, ServiceContext
+from moocflix.platform.service import Service
 from tests.distributed.bus_office import BusOffice, books, each_in_order
-from tests.platform.post_office import BOOK_UPDATE, BookState, archive, upsert_book
+from tests.platform.post_office import BookState, archive
 from tests.waiting import until
 
 pytestmark = pytest.mark.parametrize("carrier", ["kafka", "rabbitmq"], indirect=True)
@@ -117,26 +117,48 @@ async def test_nothing_waits_for_a_group_that_has_never_been_there(bus: BusOffic
     await until(one_waits)
 
 
-async def test_a_worker_whose_retries_cannot_go_on_ends(bus: BusOffice) -> None:
-    (book,) = books(1)
-    asked: list[UUID] = []
+async def test_a_worker_whose_retries_cannot_go_on_ends(bus: BusOffice, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(_inbox: Inbox, *, token: int, ahead: timedelta) -> bool:
+        raise LookupError
 
-    async def needs_copy(_tx: Tx, book: BookState, _message: Message) -> None:
-        raise CopyMissing("book", book.book_id)
+    monkeypatch.setattr(Inbox, "retry", broken)
+    with pytest.raises(LookupError):
+        async with asyncio.timeout(40):
+            await bus.worker(archive()).run(asyncio.Event())
 
-    async def fetch(_context: ServiceContext, book_id: UUID) -> BookState | None:
-        asked.append(book_id)
-        if len(asked) > 1:
-            raise LookupError
-        return None
 
-    service = archive(
-        reactions=(Reaction(topic=BOOK_UPDATE, run=needs_copy),),
-        copies=(Copy(entity="book", owner="library", table="books_copy", fetch=fetch, upsert=upsert_book),),
-    )
-    async with bus.running(bus.relay(service)):
-        working = asyncio.create_task(bus.worker(service).run(asyncio.Event()))
-        await bus.publish([book], [1])
-        with pytest.raises(LookupError):
-            async with asyncio.timeout(40):
-                await working
+@pytest.fixture
+def connecting(bus: BusOffice, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set when the bus's client connects, which loses a cancellation: the AMQP client does now and then."""
+    begun = asyncio.Event()
+
+    async def forgetful(_broker: Broker, *_: object) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise Unavailable from None
+
+    monkeypatch.setattr(type(bus.broker()), "prepare", forgetful)
+    return begun
+
+
+async def test_a_worker_ends_although_its_client_loses_the_cancellation(
+    bus: BusOffice, connecting: asyncio.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_inbox: Inbox, *, token: int, ahead: timedelta) -> bool:
+        await connecting.wait()
+        raise LookupError
+
+    monkeypatch.setattr(Inbox, "retry", broken)
+    with pytest.raises(LookupError):
+        async with asyncio.timeout(20):
+            await bus.worker(archive()).run(asyncio.Event())
+
+
+async def test_a_relay_stops_although_its_client_loses_the_cancellation(
+    bus: BusOffice, connecting: asyncio.Event
+) -> None:
+    # It stops as soon as it connects.
+    async with asyncio.timeout(20):
+        await bus.relay(archive()).run(connecting)

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from moocflix.platform.database.transaction import Tx
-from moocflix.platform.errors import CopyMissing, Unavailable
+from moocflix.platform.errors import CopyMissing, Forbidden, Unavailable
 from moocflix.platform.events import copies
 from moocflix.platform.events.envelope import Message
 from moocflix.platform.service import Copy, Reaction, Service, ServiceContext
@@ -139,3 +139,24 @@ async def test_a_rewind_while_a_copy_is_being_filled_fills_it_from_the_start(off
     rows = await database.reader.fetch("SELECT version FROM books_copy")
     assert [row["version"] for row in rows] == [3] * 5
     assert await database.reader.fetchval("SELECT status FROM copies") == "filled"
+
+
+async def test_a_copy_that_its_owner_refuses_fails_its_event_alone(office: PostOffice) -> None:
+    owner = Owner(3)
+
+    async def needs_copy(tx: Tx, book: BookState, message: Message) -> None:
+        if book.book_id == UUID(int=1):
+            raise CopyMissing("book", book.book_id)
+        await note(tx, book, message)
+
+    async def refused(_context: ServiceContext, _book_id: UUID) -> BookState | None:
+        raise Forbidden("Not for you.")
+
+    service = owner.service(needs_copy)
+    service = replace(service, copies=(replace(service.copies[0], fetch=refused),))
+    await office.publish(UUID(int=1), 1)
+    await office.publish(UUID(int=2), 1)
+    await office.settle(service, ahead=LATER)
+    reader = office.database("archive", size=1).reader
+    assert await reader.fetchval("SELECT array_agg(id) FROM effects") == [UUID(int=2)]
+    assert "Forbidden" in await reader.fetchval("SELECT error FROM dead_letters")

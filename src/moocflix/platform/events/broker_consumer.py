@@ -94,6 +94,8 @@ class BrokerConsumer:
             # What either dies of ends both.
             await asyncio.gather(*tasks)
         finally:
+            # A client that connects may lose the cancellation: then its task ends with this, at its next turn.
+            self.stop()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

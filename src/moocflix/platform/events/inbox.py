@@ -189,15 +189,14 @@ class Inbox:
 
     async def _failed(self, message: Message, token: int, error: Exception) -> None:
         """The first try failed: take charge of the message by moving it."""
-        if isinstance(error, CopyMissing) and await fill(self._service, self._context, error.entity, error.entity_id):
+        if isinstance(error, CopyMissing):
             try:
-                await self._handle([message], token)
+                if await self._filled(error):
+                    return await self._handle([message], token)
             except (LeaseLost, *AWAY):
                 raise
             except Exception as later:  # noqa: BLE001 - the edge of a reaction: whatever it is, it is recorded
                 error = later
-            else:
-                return
         self._report(message, 1, error)
         try:
             await self._put_aside(message, token, error)
@@ -207,6 +206,10 @@ class Inbox:
                 str(message.id), topic=message.topic, source=message.source, key=message.key, data=message.data
             )
             await self._put_aside(kept, token, refused)
+
+    async def _filled(self, missing: CopyMissing) -> bool:
+        """Whether the copy is there now. Raises what its owner's answer does."""
+        return await fill(self._service, self._context, missing.entity, missing.entity_id)
 
     async def _put_aside(self, message: Message, token: int, error: Exception) -> None:
         async with self._database.transaction() as tx:
@@ -221,7 +224,12 @@ class Inbox:
     async def _again(self, message: Message, attempts: int, error: Exception) -> None:
         """A later try failed: the key waits longer, or goes on without this message."""
         if isinstance(error, CopyMissing):
-            await fill(self._service, self._context, error.entity, error.entity_id)
+            try:
+                await self._filled(error)
+            except AWAY:
+                raise
+            except Exception as later:  # noqa: BLE001 - the edge of a reaction: whatever it is, it is recorded
+                error = later
         self._report(message, attempts, error)
         async with self._database.transaction() as tx:
             if not await tx.execute(_FAIL_AGAIN, message.id, attempts, describe(error)):

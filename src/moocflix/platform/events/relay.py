@@ -185,6 +185,7 @@ class Relay:
             for source in sources
         }  # fmt: skip
         self._news = {source: [asyncio.Event() for _ in buckets] for source, buckets in self._buckets.items()}
+        self._ending = False
         for each in self._outboxes:
             each.listen(self._wake)
 
@@ -198,6 +199,8 @@ class Relay:
             for task in done - {stopped}:
                 task.result()
         finally:
+            # A client that connects may lose the cancellation: then its task ends with this, at its next turn.
+            self._ending = True
             for each in (*tasks, relaying, stopped):
                 each.cancel()
             await asyncio.gather(*tasks, relaying, stopped, return_exceptions=True)
@@ -225,19 +228,21 @@ class Relay:
         async with asyncio.TaskGroup() as group:
             for source, buckets in self._buckets.items():
                 for bucket, news in zip(buckets, self._news[source], strict=True):
-                    group.create_task(self._until_cancelled(bucket, news))
+                    group.create_task(self._until_ended(bucket, news))
 
     async def _prepare(self) -> None:
-        while True:
+        while not self._ending:
             try:
-                return await self._broker.prepare(self._topics, self._groups)
+                await self._broker.prepare(self._topics, self._groups)
             except Unavailable as error:
                 _log.warning("relay.waits", error=str(error))
                 await asyncio.sleep(_RETRY_SECONDS)
+            else:
+                return
 
-    async def _until_cancelled(self, bucket: BucketRelay, news: asyncio.Event) -> None:
+    async def _until_ended(self, bucket: BucketRelay, news: asyncio.Event) -> None:
         more: bool | None = True
-        while True:
+        while not self._ending:
             if not more:
                 # News of another's bucket are the other's; it is looked at again when its lease may have ended.
                 await asyncio.sleep(_RETRY_SECONDS if more is None else _PAUSE_SECONDS)
