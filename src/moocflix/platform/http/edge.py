@@ -130,7 +130,7 @@ class Edge:
             call.lead_to(page.endpoint)
         if call.method == "OPTIONS":
             return Answer(b"", status=204, headers=[(b"allow", ", ".join(self._methods[call.template]).encode())])
-        # Asked for now, where another server has it: the limit goes to that one, too.
+        # Asked for before the limit is: a server that keeps both is asked for both in one call.
         kept = parts.pages.look(call.context.name, asked) if page is None and call.route.cached else None
         try:
             await parts.identify(call)
