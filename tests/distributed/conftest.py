@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -72,8 +71,7 @@ def distributed(environ: dict[str, str], log: Path) -> Iterator[Spread]:
         _wait_until_ready(url, process, log)
         yield Spread(url, Path(environ["MOOCFLIX_DATA"]), process, environ)
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
+        process.terminate()
         try:
             process.wait(60)
         finally:

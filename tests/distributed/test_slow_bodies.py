@@ -87,22 +87,17 @@ async def send_slowly(writer: asyncio.StreamWriter) -> int:
     return sent
 
 
-async def test_a_service_has_its_own_time_however_little_a_body_has(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(envoy_routes, "_ORDINARY_SECONDS", 5)
-    async with services_behind(tmp_path, body_seconds=0.1) as (_, client):
+@pytest.mark.parametrize(
+    ("service_seconds", "body_seconds", "answers_after", "status"), [(5, 0.1, 2, 200), (1, 20, 15, 503)]
+)
+async def test_a_service_has_its_own_time_whatever_a_body_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *,
+    service_seconds: int, body_seconds: float, answers_after: int, status: int,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(envoy_routes, "_ORDINARY_SECONDS", service_seconds)
+    async with services_behind(tmp_path, body_seconds=body_seconds) as (_, client):
         await until_it_knows_the_key(client)
-        headers = {"authorization": f"Bearer {token()}", "x-pause": "2"}
-        assert (await client.post("/api/v1/courses", content=b"{}", headers=headers)).status_code == 200
-
-
-async def test_a_service_that_hangs_is_waited_for_no_longer_than_ever(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(envoy_routes, "_ORDINARY_SECONDS", 1)
-    async with services_behind(tmp_path, body_seconds=20) as (_, client):
-        await until_it_knows_the_key(client)
-        headers = {"authorization": f"Bearer {token()}", "x-pause": "15"}
+        headers = {"authorization": f"Bearer {token()}", "x-pause": str(answers_after)}
         async with asyncio.timeout(10):
-            assert (await client.post("/api/v1/courses", content=b"{}", headers=headers)).status_code == 503
+            answer = await client.post("/api/v1/courses", content=b"{}", headers=headers)
+        assert answer.status_code == status

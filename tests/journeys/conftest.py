@@ -3,7 +3,6 @@
 import asyncio
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -74,8 +73,7 @@ def installation() -> Iterator[Installation]:
         wait_until_ready(url, process)
         yield Installation(url, data / "data", process, environ)
     finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
+        process.terminate()
         try:
             process.wait(30)
         finally:
