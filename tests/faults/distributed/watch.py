@@ -10,12 +10,16 @@ import httpx
 
 from tests.faults.distributed.links import Happened
 from tests.faults.distributed.world import Enrollment, World
+from tests.waiting import until
 
 EVERY = 0.5
 """Seconds between two questions to one service."""
 
 SOON = 6.0
 """Seconds after which an answer comes too late, where nothing is in the way; the machine is busy, too."""
+
+FIRST = 60.0
+"""Seconds within which somebody must have enrolled."""
 
 AFTERMATH = 12.0
 """Seconds after which a service is as before, once its link is back."""
@@ -82,11 +86,12 @@ class Watch:
         return [f"without a reason: {answer}" for answer in bad] + [f"no Retry-After: {answer}" for answer in silent]
 
     async def _enrollment(self) -> Enrollment:
-        while True:
-            for world in self._worlds:
-                if world.enrollments:
-                    return world.enrollments[0]
-            await asyncio.sleep(EVERY)
+        def somebody_is_enrolled() -> bool:
+            return any(world.enrollments for world in self._worlds)
+
+        # Nobody ever is in a run of few commands.
+        await until(somebody_is_enrolled, seconds=FIRST)
+        return next(world.enrollments[0] for world in self._worlds if world.enrollments)
 
     async def _ask(self, service: str, path: str) -> None:
         while True:
