@@ -1,6 +1,10 @@
 """What the gateway says of the platform is true of all of it, whichever service answers."""
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -51,4 +55,22 @@ async def test_a_service_that_hangs_is_named_by_the_others(spread: Spread, http:
 
     with frozen(spread.pid("progress")):
         await eventually(named, seconds=60)
+    await eventually(lambda: sound(http), seconds=60)
+
+
+async def test_what_waits_is_told_though_kafka_has_only_just_started(spread: Spread, http: httpx.AsyncClient) -> None:
+    said: list[str] = []
+
+    async def told() -> bool | None:
+        command = [sys.executable, "-m", "moocflix", "events", "lag"]
+        asked = await asyncio.to_thread(subprocess.run, command, env=spread.environ, capture_output=True, text=True)
+        said.extend(asked.stderr.splitlines())
+        return asked.returncode == 0 or None
+
+    os.kill(spread.pid("kafka"), signal.SIGKILL)
+    await eventually(told)
+    # A start that takes longer than a command waits for has its sentence, too; the library's own lines have no place.
+    assert not [
+        line for line in said if "oordinator" in line or not line.startswith("moocflix: Kafka cannot be used: ")
+    ]
     await eventually(lambda: sound(http), seconds=60)

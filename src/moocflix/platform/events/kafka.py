@@ -23,6 +23,8 @@ _ADMIN_SECONDS = 10.0
 _LOOK_SECONDS = 0.05
 _RECEIVE = 200
 _DAY_MS = 86_400_000
+# A broker that has just started, or takes over from another, has still to read where the groups are.
+_NOT_YET = (KafkaError.COORDINATOR_LOAD_IN_PROGRESS, KafkaError.COORDINATOR_NOT_AVAILABLE, KafkaError.NOT_COORDINATOR)
 
 
 class Kafka:
@@ -98,7 +100,7 @@ class Kafka:
             known = consumer.list_topics(timeout=_ADMIN_SECONDS).topics
             parts = [TopicPartition(name, n) for name in addresses if name in known for n in known[name].partitions]
             counts = dict.fromkeys(addresses, 0)
-            for part in consumer.committed(parts, timeout=_ADMIN_SECONDS) if parts else ():
+            for part in _committed(consumer, parts) if parts else ():
                 low, high = consumer.get_watermark_offsets(part, timeout=_ADMIN_SECONDS)
                 counts[part.topic] += high - max(low, part.offset)
             return [Waiting(group, name, count) for name, count in counts.items()]
@@ -106,6 +108,17 @@ class Kafka:
             raise self._client.away(error, consumer) from error
         finally:
             consumer.close()
+
+
+def _committed(consumer: Consumer, parts: list[TopicPartition]) -> list[TopicPartition]:
+    deadline = monotonic() + _ADMIN_SECONDS
+    while True:
+        try:
+            return consumer.committed(parts, timeout=_ADMIN_SECONDS)
+        except KafkaException as error:
+            if error.args[0].code() not in _NOT_YET or monotonic() > deadline:
+                raise
+        sleep(_LOOK_SECONDS)
 
 
 class _KafkaSubscription:

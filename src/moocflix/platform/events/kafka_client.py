@@ -11,7 +11,8 @@ from moocflix.platform.events.settings import KafkaSettings
 from moocflix.platform.settings import SettingsError
 
 lines = logging.getLogger("moocflix.kafka")
-"""The library's own lines: connections that come and go, mostly."""
+"""The library's own lines: connections that come and go, mostly. A command that keeps no log leaves them out."""
+lines.addHandler(logging.NullHandler())
 
 
 class KafkaClient:
